@@ -1,0 +1,51 @@
+"""Where a pipeline's project is: Hopsworks, or the embedded project in a folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from fti.errors import UserError
+
+log = logging.getLogger(__name__)
+
+BACKENDS = ("auto", "embedded", "hopsworks")
+DEFAULT_HOME = ".fti"
+
+
+def backend() -> str:
+    """Give `embedded` or `hopsworks`, as FTI_BACKEND and HOPSWORKS_API_KEY say.
+
+    Raises UserError for an FTI_BACKEND that is neither of those nor `auto`.
+    """
+    chosen = os.environ.get("FTI_BACKEND", "").strip().lower() or "auto"
+    if chosen not in BACKENDS:
+        raise UserError(f"FTI_BACKEND is '{chosen}': set it to one of {', '.join(BACKENDS)}.")
+    if chosen == "auto":
+        return "hopsworks" if os.environ.get("HOPSWORKS_API_KEY") else "embedded"
+    return chosen
+
+
+def home() -> Path:
+    """Give the folder of embedded projects: FTI_HOME, or `.fti` in the working directory."""
+    return Path(os.environ.get("FTI_HOME") or DEFAULT_HOME).expanduser().absolute()
+
+
+def login() -> Any:
+    """Give the project that FTI_BACKEND (auto, embedded or hopsworks) asks for.
+
+    `auto` is Hopsworks exactly when HOPSWORKS_API_KEY is set, otherwise the embedded project
+    FTI_PROJECT (default `local`) in the folder FTI_HOME (default `.fti`). Both answer the
+    Hopsworks API. Raises UserError with one sentence when the project cannot be opened.
+    """
+    if backend() == "hopsworks":
+        from fti import cloud
+
+        return cloud.login()
+    from fti.embedded.project import DEFAULT_NAME, Project
+
+    project = Project(home(), os.environ.get("FTI_PROJECT") or DEFAULT_NAME)
+    log.info("Embedded project %s in %s", project.name, project.home)
+    return project

@@ -1,0 +1,27 @@
+"""Fixtures for all tests: each one works in its own embedded project."""
+
+import pytest
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """The folder of embedded projects; `fti.login()` opens the one in it."""
+    for name in ("HOPSWORKS_API_KEY", "FTI_PROJECT", "TITANIC_SOURCE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FTI_BACKEND", "embedded")
+    monkeypatch.setenv("FTI_HOME", str(tmp_path / "fti"))
+    return tmp_path / "fti"
+
+
+@pytest.fixture
+def project(home):
+    """An empty embedded project."""
+    from fti.embedded.project import Project
+
+    return Project(home)
+
+
+@pytest.fixture
+def store(project):
+    """The feature store of an empty embedded project."""
+    return project.get_feature_store()
