@@ -1,0 +1,75 @@
+# `make` lists what there is. Every target sets up .venv itself: with uv when it is installed,
+# with venv and pip otherwise. Settings come from the environment or from a file called .env.
+
+-include .env
+export
+
+USE_CASES ?= titanic
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+UV := $(shell command -v uv 2>/dev/null)
+LOCKED := titanic
+
+.DEFAULT_GOAL := help
+.PHONY: help daily test lint format lock bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+daily: $(VENV)/.daily ## run the day of each use case (USE_CASES="titanic") on the embedded project
+	@$(RUN) -m fti daily $(USE_CASES)
+
+test: $(VENV)/.dev ## run the tests
+	$(RUN) -m pytest -n auto
+
+lint: $(VENV)/.dev ## check style and formatting
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: $(VENV)/.dev ## write the code as lint wants it
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+bench: $(VENV)/.dev ## measure what the README claims
+	$(RUN) benchmarks/embedded_store.py
+	$(RUN) benchmarks/daily_run.py
+	$(RUN) benchmarks/titanic_model.py
+
+# Without --upgrade the compiler keeps the pins it finds, so an unchanged pyproject.toml gives
+# unchanged files. Every file agrees with dev.txt on the versions they share.
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	$(UPGRADE) pyproject.toml
+
+lock: ## write requirements/*.txt from pyproject.toml (UPGRADE=--upgrade for newer versions)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
+	$(COMPILE) --group embedded $(LOCKED:%=--group %) --group test -o requirements/dev.txt
+	$(COMPILE) -c requirements/dev.txt --group embedded $(LOCKED:%=--group %) \
+		-o requirements/daily.txt
+	@for use_case in $(LOCKED); do \
+		$(COMPILE) -c requirements/dev.txt --group embedded --group $$use_case \
+			-o requirements/$$use_case.txt && \
+		$(COMPILE) -c requirements/dev.txt --group hopsworks --group $$use_case \
+			-o requirements/$$use_case-hopsworks.txt || exit 1; \
+	done
+
+clean: ## remove the environment and caches; the project in .fti stays
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis
+
+# One environment serves all targets: dev.txt holds daily.txt and the tools, at the same versions.
+$(VENV)/.%: requirements/%.txt
+	@$(MAKE) --no-print-directory $(RUN)
+ifdef UV
+	@echo "Installing $< with uv"
+	@$(UV) pip install --quiet --python $(RUN) -r $<
+else
+	@echo "Installing $< with pip"
+	@$(RUN) -m pip --version >/dev/null 2>&1 || $(RUN) -m ensurepip >/dev/null
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r $<
+endif
+	@touch $@
+
+$(RUN):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: name it with PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
