@@ -1,9 +1,17 @@
-"""Errors that are the user's to solve: command lines print their one sentence, not a traceback."""
+"""Errors that a person can act on: command lines print the sentence, not a traceback."""
 
 
 class UserError(Exception):
-    """Something outside the code is not as it should be; the message says what to do about it."""
+    """One clear sentence: what is wrong with which file, column, value or flag, and what to do."""
+
+    exit_code = 1
 
 
 class SourceError(UserError, ValueError):
-    """Raw data are missing or are not what they should be."""
+    """Raw data could not be fetched or are not what they should be; nothing was stored."""
+
+
+class SourceUnreachable(SourceError):
+    """The place where raw data come from does not answer; `make daily` then takes the sample."""
+
+    exit_code = 69  # EX_UNAVAILABLE of sysexits.h

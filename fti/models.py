@@ -361,17 +361,23 @@ def _is_plain(value: Any) -> bool:
 # Models in the registry
 
 
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model from the registry: `folder` holds the files that travelled with it."""
+@dataclass(frozen=True, kw_only=True)
+class ModelFiles:
+    """A version from the registry: `folder` holds the files that travelled with it."""
 
-    model: Any
     name: str
     version: int
     metrics: dict[str, float]
     folder: Path
     manifest: dict[str, Any]
     created: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedModel(ModelFiles):
+    """A model from the registry, ready to use."""
+
+    model: Any
 
 
 def save_model(
@@ -411,26 +417,34 @@ def save_model(
         return _register(registry, kind, name, folder, manifest, details)
 
 
-def load_model(
-    project: Any, name: str, version: int | None = None, *, trusted: Iterable[str] = ()
-) -> LoadedModel:
-    """Download and read a model version; None is the latest (Hopsworks' own default is 1)."""
+def fetch_model(project: Any, name: str, version: int | None = None) -> ModelFiles:
+    """Download a model version without reading it; None is the latest, not Hopsworks' version 1.
+
+    Raises ModelError when there is none.
+    """
     registry = project.get_model_registry()
     found = latest_model(project, name) if version is None else registry.get_model(name, version)
     if found is None:
         which = "" if version is None else f" version {version} of"
         raise ModelError(f"there is no{which} model {name} yet: run its training pipeline first")
     folder = Path(found.download())
-    manifest = read_manifest(folder)
-    return LoadedModel(
-        model=_read(folder, manifest, trusted, module=None),
+    return ModelFiles(
         name=name,
         version=int(found.version),
         metrics={key: float(value) for key, value in (found.training_metrics or {}).items()},
         folder=folder,
-        manifest=manifest,
-        created=_moment(found.created),
+        manifest=read_manifest(folder),
+        created=moment(found.created),
     )
+
+
+def load_model(
+    project: Any, name: str, version: int | None = None, *, trusted: Iterable[str] = ()
+) -> LoadedModel:
+    """Download and read a model version, by default the latest."""
+    files = fetch_model(project, name, version)
+    model = _read(files.folder, files.manifest, trusted, module=None)
+    return LoadedModel(**vars(files), model=model)
 
 
 def current_model(project: Any, name: str, *, trusted: Iterable[str] = ()) -> LoadedModel | None:
@@ -545,7 +559,7 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
     return scores
 
 
-def _moment(created: Any) -> datetime | None:
+def moment(created: Any) -> datetime | None:
     """Hopsworks gives milliseconds since 1970; a folder may give ISO text. Out: UTC."""
     if created is None:
         return None

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from fti import http
-from fti.errors import SourceError
+from fti.errors import SourceError, SourceUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def _read_web(urls, cache, retries):
             if error.status is None:
                 break
     reason = str(problem).rstrip(".")
-    raise SourceError(
+    raise SourceUnreachable(
         f"{reason}; or use the built-in sample with --source sample, or a file with --source PATH."
     ) from problem
 

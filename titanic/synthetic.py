@@ -368,7 +368,7 @@ def _table(drawn, ids, day, version, drifted):
     table["family_size"] = table["sibsp"] + table["parch"] + 1
     table["fare_per_person"] = table["fare"] / table["ticket_group"]
     table["cabin_known"] = (drawn["deck"] != NO_DECK).astype("int64")
-    table["name"] = _names(drawn)
+    table["name"], table["ticket"] = _names(drawn), UNKNOWN
     table["passenger_id"], table["recorded_at"], table["generated_at"] = ids, midnight, midnight
     table["is_synthetic"], table["drifted"] = True, drifted
     table["generator_version"] = pd.Series(version, index=table.index, dtype="object")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 BUSY_TIMEOUT = 60  # seconds to wait for another process's write
 NEWEST_LAYOUT = 1
@@ -53,7 +55,8 @@ class Catalog:
     def __init__(self, path: Path):
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._transaction() as connection:
+        # SQLite does not wait when two processes turn a new file into WAL mode at once.
+        with FileLock(f"{path}.lock", timeout=BUSY_TIMEOUT), self._transaction() as connection:
             layout = connection.execute("PRAGMA user_version").fetchone()[0]
             if layout > NEWEST_LAYOUT:
                 raise RuntimeError(
@@ -98,13 +101,22 @@ class Catalog:
             rows = connection.execute(query + " ORDER BY name, version", values).fetchall()
         return [Entry(*row[:5], json.loads(row[5])) for row in rows]
 
-    def update(self, entry: Entry) -> None:
-        """Store an entry's changed document."""
+    def update(self, entry: Entry, change: Callable[[dict[str, Any]], Any]) -> None:
+        """Change an entry's document as it is stored now, so that no other change is lost.
+
+        Raises LookupError when the entry was removed meanwhile.
+        """
         with self._transaction() as connection:
-            connection.execute(
-                "UPDATE entries SET document = ? WHERE id = ?",
-                (json.dumps(entry.document), entry.id),
-            )
+            query = "SELECT document FROM entries WHERE id = ?"
+            row = connection.execute(query, (entry.id,)).fetchone()
+            if row is None:
+                raise LookupError(f"{entry.kind} {entry.name} version {entry.version} was deleted")
+            document = json.loads(row[0])
+            change(document)
+            query = "UPDATE entries SET document = ? WHERE id = ?"
+            connection.execute(query, (json.dumps(document), entry.id))
+        entry.document.clear()
+        entry.document.update(document)
 
     def remove(self, entry: Entry) -> None:
         """Forget an entry."""

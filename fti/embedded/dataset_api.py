@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from fti.embedded.exceptions import DatasetException, RestAPIError
-from fti.embedded.files import TEMPORARY, copy_whole, remove
+from fti.embedded.files import LOCK, TEMPORARY, copy_whole, remove
 from fti.embedded.unsupported import Unsupported
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ class DatasetApi(Unsupported):
         """Tell whether there is a file or folder of this path."""
         return self._local(path).exists()
 
-    path_exists = exists
+    def path_exists(self, remote_path: str) -> bool:
+        """Tell whether there is a file or folder (Hopsworks' older name for `exists`)."""
+        return self.exists(remote_path)
 
     def mkdir(self, path: str) -> str:
         """Make a folder, with those above it; give its path."""
@@ -77,7 +79,9 @@ class DatasetApi(Unsupported):
         """Remove a file or folder."""
         remove(self._existing(path))
 
-    rm = remove
+    def rm(self, remote_path: str) -> None:
+        """Remove a file or folder (Hopsworks' older name for `remove`)."""
+        self.remove(remote_path)
 
     def copy(self, source_path: str, destination_path: str, overwrite: bool = False) -> None:
         """Copy a file or folder within the project."""
@@ -86,15 +90,17 @@ class DatasetApi(Unsupported):
     def move(self, source_path: str, destination_path: str, overwrite: bool = False) -> None:
         """Move a file or folder within the project."""
         source, target = self._existing(source_path), self._free(destination_path, overwrite)
+        if source.is_relative_to(target) or target.is_relative_to(source):
+            raise DatasetException(f"{source_path} cannot be moved to {destination_path}")
         remove(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         source.rename(target)
 
     def list(self, path: str, offset: int = 0, limit: int = 1000) -> list[str]:
         """Give the paths of what is in a folder, by name."""
-        folder = self._existing(path)
         root = self._project.home
-        inside = sorted(p for p in folder.iterdir() if not p.name.startswith(TEMPORARY))
+        folder = self._existing(path) if self._relative(path).parts else root
+        inside = sorted(p for p in folder.iterdir() if not p.name.startswith((TEMPORARY, LOCK)))
         if folder == root:
             inside = [p for p in inside if p.name in DATASETS]
         return [
@@ -109,13 +115,13 @@ class DatasetApi(Unsupported):
 
     def _free(self, path: str, overwrite: bool) -> Path:
         target = self._local(path)
-        if target.exists() and not overwrite:
+        if target == self._project.home or (target.exists() and not overwrite):
             raise DatasetException(f"{path} already exists, set overwrite=True to overwrite it")
         return target
 
     def _existing(self, path: str) -> Path:
         local = self._local(path)
-        if not local.exists():
+        if not local.exists() or local == self._project.home:
             raise RestAPIError(f"Path not found: {path}", NOT_FOUND, 404)
         return local
 

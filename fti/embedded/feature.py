@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
 from fti.embedded.exceptions import FeatureStoreException
+from fti.embedded.unsupported import Unsupported
 
 # Hopsworks' offline type for each Arrow type, and the Arrow type it is stored as.
 OFFLINE_TYPES: dict[str, pa.DataType] = {
@@ -59,7 +61,12 @@ def stored_type(arrow: pa.DataType) -> pa.DataType:
     return OFFLINE_TYPES.get(offline_type(arrow), arrow)
 
 
-class Feature:
+def sanitized(name: str) -> str:
+    """Give a name as the feature store keeps it: lower case, with underscores for spaces."""
+    return name.lower().replace(" ", "_")
+
+
+class Feature(Unsupported):
     """One column of a feature group; comparing it gives a `Filter`."""
 
     def __init__(
@@ -81,7 +88,7 @@ class Feature:
         column_name: str | None = None,
         **kwargs: Any,
     ):
-        self.name = name.lower()
+        self.name = sanitized(name)
         self.type = type
         self.description = description
         self.primary = primary
@@ -130,7 +137,7 @@ class Feature:
         return f"Feature({self.name!r}, {self.type!r})"
 
 
-class _Condition:
+class _Condition(Unsupported):
     """What `&` and `|` combine."""
 
     def __and__(self, other: Filter | Logic) -> Logic:
@@ -242,7 +249,7 @@ def condition_from_dict(document: dict[str, Any], groups: dict[str, Any]) -> Fil
 
 def _named(feature: Feature) -> dict[str, Any]:
     group = feature.feature_group
-    return {"name": feature.name, "group": group.label if group is not None else None}
+    return {"name": feature.name, "group": group._label if group is not None else None}
 
 
 def _feature(document: dict[str, Any], groups: dict[str, Any]) -> Feature:
@@ -260,6 +267,10 @@ def _value_to_dict(value: Any) -> Any:
         return {"timestamp": value.isoformat()}
     if isinstance(value, date):
         return {"date": value.isoformat()}
+    if isinstance(value, Decimal):
+        return {"decimal": str(value)}
+    if isinstance(value, bytes):
+        return {"binary": value.hex()}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise FeatureStoreException(f"A filter cannot compare with {value!r}.")
@@ -274,4 +285,8 @@ def _value_from_dict(value: Any, groups: dict[str, Any]) -> Any:
         return _feature(value["feature"], groups)
     if "timestamp" in value:
         return datetime.fromisoformat(value["timestamp"])
+    if "decimal" in value:
+        return Decimal(value["decimal"])
+    if "binary" in value:
+        return bytes.fromhex(value["binary"])
     return date.fromisoformat(value["date"])

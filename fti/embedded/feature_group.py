@@ -28,10 +28,11 @@ from fti.embedded.feature import (
     Logic,
     check_schema,
     offline_type,
+    sanitized,
     stored_type,
 )
-from fti.embedded.offline import Commit, OfflineTable, Transaction
-from fti.embedded.query import Query, to_milliseconds
+from fti.embedded.offline import Commit, OfflineTable, Transaction, quoted
+from fti.embedded.query import Query, refuse_online, run, to_dataframe, to_milliseconds
 from fti.embedded.tags import Tagged
 from fti.embedded.unsupported import not_embedded
 
@@ -101,11 +102,6 @@ class FeatureGroup(Tagged):
         return self._version
 
     @property
-    def label(self) -> str:
-        """Name and version, as the folder of its rows is called."""
-        return f"{self._name}_{self._version}"
-
-    @property
     def description(self) -> str:
         """What the group holds."""
         return self._document["description"]
@@ -139,6 +135,7 @@ class FeatureGroup(Tagged):
         ]
 
     columns = features
+    schema = features
 
     @property
     def column_names(self) -> list[str]:
@@ -154,6 +151,20 @@ class FeatureGroup(Tagged):
     def feature_store(self) -> FeatureStore:
         """The feature store it is in."""
         return self._store
+
+    @property
+    def _label(self) -> str:
+        """Name and version, as the folder of its rows is called."""
+        return f"{self._name}_{self._version}"
+
+    def get_fg_name(self) -> str:
+        """Give name and version as one name."""
+        return self._label
+
+    @property
+    def feature_store_name(self) -> str:
+        """Name of the feature store."""
+        return self._store.name
 
     @property
     def feature_store_id(self) -> int:
@@ -173,15 +184,15 @@ class FeatureGroup(Tagged):
     @property
     def location(self) -> str:
         """Folder of the Delta table."""
-        return str(self.table.path)
+        return str(self._table.path)
 
     @property
-    def table(self) -> OfflineTable:
-        """The stored rows (not part of Hopsworks' API)."""
+    def _table(self) -> OfflineTable:
+        """The stored rows."""
         key = [*self.primary_key, *self.partition_key]
         if self.event_time:
             key.append(self.event_time)
-        path = self._store.project.home / "offline" / self.label
+        path = self._store.project.home / "offline" / self._label
         return OfflineTable(path, list(dict.fromkeys(key)), self._pinned_versions)
 
     def arrow_schema(self) -> pa.Schema:
@@ -194,7 +205,7 @@ class FeatureGroup(Tagged):
             return self[name]
         except KeyError as error:
             raise FeatureStoreException(
-                f"Feature '{name}' is not in feature group {self.label}."
+                f"Feature '{name}' is not in feature group {self._label}."
             ) from error
 
     def has_feature(self, name: str) -> bool:
@@ -218,7 +229,7 @@ class FeatureGroup(Tagged):
             self._document["features"] = [feature.to_dict() for feature in features]
         if not self._document["features"]:
             raise FeatureStoreException(
-                f"Feature group {self.label} has no features yet: save it with a data frame."
+                f"Feature group {self._label} has no features yet: save it with a data frame."
             )
         self._register()
         return None, None
@@ -255,11 +266,11 @@ class FeatureGroup(Tagged):
         options = write_options or {}
         transaction = _transaction(options)
         if overwrite:
-            self.table.overwrite(rows, transaction)
+            self._table.overwrite(rows, transaction)
         elif operation == "insert" or str(options.get("mode", "")).lower() == "append":
-            self.table.append(rows, transaction)
+            self._table.append(rows, transaction)
         else:
-            self.table.upsert(rows, transaction)
+            self._table.upsert(rows, transaction)
         return None, None
 
     def remove_rows(
@@ -270,17 +281,17 @@ class FeatureGroup(Tagged):
     ) -> None:
         """Remove the rows with these keys; the frame needs the key columns, event time included."""
         given = to_arrow(delete_df)
-        missing = [name for name in self.table.key if name not in given.column_names]
+        missing = [name for name in self._table.key if name not in given.column_names]
         if missing:
             raise FeatureStoreException(
-                f"Rows to remove from {self.label} need the columns {', '.join(missing)}."
+                f"Rows to remove from {self._label} need the columns {', '.join(missing)}."
             )
         self._stored()
         schema = self.arrow_schema()
         keys = pa.table(
-            {name: given[name].cast(schema.field(name).type) for name in self.table.key}
+            {name: given[name].cast(schema.field(name).type) for name in self._table.key}
         )
-        self.table.delete(keys)
+        self._table.delete(keys)
 
     def commit_delete_record(
         self,
@@ -299,13 +310,13 @@ class FeatureGroup(Tagged):
         if views and not (force or delete_feature_views):
             names = ", ".join(f"{view.name} version {view.version}" for view in views)
             raise RestAPIError(
-                f"Feature group {self.label} is used by feature view {names}.", 270153
+                f"Feature group {self._label} is used by feature view {names}.", 270153
             )
         for view in views:
             view.delete(force=True)
+        self._table.drop()  # first: rows without a group would come back with the next one
         if self._entry:
             self._store.catalog.remove(self._entry)
-        self.table.drop()
         self._entry = None
 
     def append_features(self, features: Feature | list[Feature]) -> FeatureGroup:
@@ -314,32 +325,36 @@ class FeatureGroup(Tagged):
         known = [feature.name for feature in new if self.has_feature(feature.name)]
         if known:
             raise FeatureStoreException(
-                f"{self.label} has the features {', '.join(known)} already."
+                f"{self._label} has the features {', '.join(known)} already."
             )
         entry = self._stored()
-        self.table.add_columns([pa.field(f.name, _arrow_type(f.type)) for f in new])
-        self._document["features"] += [feature.to_dict() for feature in new]
-        self._store.catalog.update(entry)
+        self._table.add_columns([pa.field(f.name, _arrow_type(f.type)) for f in new])
+        described = [feature.to_dict() for feature in new]
+        self._store.catalog.update(entry, lambda document: document["features"].extend(described))
         return self
 
     def update_description(self, description: str) -> FeatureGroup:
         """Change what is said of the group."""
-        self._document["description"] = description
-        self._store.catalog.update(self._stored())
+        self._store.catalog.update(
+            self._stored(), lambda document: document.update(description=description)
+        )
         return self
 
     def update_feature_description(self, feature_name: str, description: str) -> FeatureGroup:
         """Change what is said of one column."""
-        self.get_feature(feature_name)
-        for feature in self._document["features"]:
-            if feature["name"] == feature_name:
-                feature["description"] = description
-        self._store.catalog.update(self._stored())
+        name = self.get_feature(feature_name).name
+
+        def describe(document: dict[str, Any]) -> None:
+            for feature in document["features"]:
+                if feature["name"] == name:
+                    feature["description"] = description
+
+        self._store.catalog.update(self._stored(), describe)
         return self
 
     def delta_vacuum(self, retention_hours: int | None = None) -> None:
         """Drop files that no version of the last hours refers to."""
-        self.table.compact(168 if retention_hours is None else retention_hours)
+        self._table.compact(168 if retention_hours is None else retention_hours)
 
     def delta_compact(
         self,
@@ -348,7 +363,9 @@ class FeatureGroup(Tagged):
         target_size: int | None = None,
     ) -> None:
         """Merge small files into large ones."""
-        self.table.compact()
+        self._table.compact()
+
+    delta_optimize = delta_compact
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -368,6 +385,19 @@ class FeatureGroup(Tagged):
                 "Hopsworks' Python engine): use as_of(...).read()"
             )
         return self.select_all().read(online, dataframe_type, read_options, start_time, end_time)
+
+    def read_primary_keys(
+        self,
+        online: bool = False,
+        dataframe_type: str = "default",
+        read_options: dict[str, Any] | None = None,
+    ) -> Any:
+        """Read the primary keys, each once, in order."""
+        refuse_online(online)
+        names = ", ".join(quoted(name) for name in self.primary_key)
+        keys = self.select(self.primary_key).to_arrow()
+        text = f"SELECT DISTINCT {names} FROM keys ORDER BY {names}"
+        return to_dataframe(run(text, {"keys": keys}), dataframe_type)
 
     def show(self, n: int, online: bool = False) -> list[list[Any]]:
         """Give the first n rows as lists."""
@@ -417,13 +447,13 @@ class FeatureGroup(Tagged):
     ) -> dict[int, dict[str, Any]]:
         """Give the changes by commit time (milliseconds since the epoch), newest first."""
         until = to_milliseconds(wallclock_time)
-        commits = self.table.commits()
+        commits = self._table.commits()
         chosen = [c for c in commits if until is None or c.committed_at <= until][:limit]
         return {commit.committed_at: _details(commit) for commit in chosen}
 
-    def files(self, version: int | None, between: tuple[int | None, int | None]) -> list[Any]:
-        """Give the data files that may hold rows of a time range in ms (not Hopsworks' API)."""
-        table = self.table
+    def _files(self, version: int | None, between: tuple[int | None, int | None]) -> list[Any]:
+        """Give the data files that may hold rows of a time range in milliseconds."""
+        table = self._table
         if not table.exists():
             return []
         bounds = {}
@@ -437,7 +467,7 @@ class FeatureGroup(Tagged):
     def _rows(self, features: pd.DataFrame | pa.Table) -> pa.Table:
         """Give a batch in the stored columns and types; raise for what does not fit."""
         given = to_arrow(features)
-        for name in self.table.key:
+        for name in self._table.key:
             if name not in given.column_names:
                 kind = "Event time" if name == self.event_time else "Primary key"
                 raise ValueError(f"{kind} column {name} is missing in input dataframe")
@@ -449,10 +479,10 @@ class FeatureGroup(Tagged):
             check_schema(self.features, derived)
         else:
             self._check_keyed()
+        self._refuse_repeated_keys(given)
+        if not self._document["features"]:
             self._document["features"] = [feature.to_dict() for feature in derived]
-        rows = given.select(self.column_names)
-        self._refuse_repeated_keys(rows)
-        return rows
+        return given.select(self.column_names)
 
     def _derived_feature(self, field: pa.Field) -> Feature:
         return Feature(
@@ -464,21 +494,21 @@ class FeatureGroup(Tagged):
         )
 
     def _check_keyed(self) -> None:
-        if not self.table.key:
+        if not self._table.key:
             raise FeatureStoreException(
-                f"Feature group {self.label} has neither primary_key nor event_time: a second "
+                f"Feature group {self._label} has neither primary_key nor event_time: a second "
                 "insert could not tell which rows are new. Name the columns that identify a row."
             )
 
     def _refuse_repeated_keys(self, rows: pa.Table) -> None:
-        key = self.table.key
+        key = self._table.key
         counted = rows.select(key).group_by(key).aggregate([([], "count_all")])
         if len(counted) == len(rows):
             return
         twice = counted.filter(pc.greater(counted["count_all"], 1))
         example = ", ".join(f"{name}={twice[name][0].as_py()}" for name in key)
         raise FeatureStoreException(
-            f"{len(twice)} keys occur more than once in the rows for {self.label} (first: "
+            f"{len(twice)} keys occur more than once in the rows for {self._label} (first: "
             f"{example}): a key may occur once per batch, so drop the duplicates first."
         )
 
@@ -502,7 +532,7 @@ class FeatureGroup(Tagged):
     def _stored(self) -> Entry:
         if self._entry is None:
             raise FeatureStoreException(
-                f"Feature group {self.label} does not exist yet: it is created by its first insert."
+                f"Feature group {self._label} does not exist yet: its first insert creates it."
             )
         return self._entry
 
@@ -510,7 +540,7 @@ class FeatureGroup(Tagged):
         return self._stored()
 
     def _pinned_versions(self) -> list[int]:
-        return self._store.pinned_versions(self.label)
+        return self._store.pinned_versions(self._label)
 
 
 def checked_name(name: str) -> str:
@@ -540,7 +570,7 @@ def to_arrow(frame: pd.DataFrame | pa.Table) -> pa.Table:
             "The provided dataframe type is not recognized. Supported types are: pandas "
             f"dataframe, polars dataframe, Arrow table. The provided one has type: {type(frame)}"
         )
-    names = [_sanitized(str(name)) for name in table.column_names]
+    names = [sanitized(str(name)) for name in table.column_names]
     changed = [old for old, new in zip(table.column_names, names, strict=True) if old != new]
     if changed:
         warnings.warn(
@@ -560,10 +590,6 @@ def _storable(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
         return column.cast(stored_type(column.type), safe=not pa.types.is_timestamp(column.type))
     except (ValueError, pa.ArrowInvalid) as error:
         raise ValueError(f"Feature '{name}': {error}") from error
-
-
-def _sanitized(name: str) -> str:
-    return name.lower().replace(" ", "_")
 
 
 def _arrow_type(offline: str | None) -> pa.DataType:

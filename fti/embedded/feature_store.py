@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fti.embedded.catalog import AlreadyExists, Catalog, Entry
 from fti.embedded.exceptions import FeatureStoreException, RestAPIError, VersionWarning
-from fti.embedded.feature import Feature
+from fti.embedded.feature import Feature, sanitized
 from fti.embedded.feature_group import FeatureGroup, checked_name
 from fti.embedded.feature_view import FeatureView
 from fti.embedded.query import Query, query_from_dict, refuse_online, run, to_dataframe
@@ -82,6 +82,7 @@ class FeatureStore(Unsupported):
         stream: bool | None = False,
         expectation_suite: Any = None,
         parents: Any = None,
+        *,
         tags: dict[str, Any] | None = None,
         **cluster_settings: Any,
     ) -> FeatureGroup:
@@ -102,10 +103,10 @@ class FeatureStore(Unsupported):
             version,
             {
                 "description": description or "",
-                "primary_key": _lower(primary_key),
-                "partition_key": _lower(partition_key),
-                "foreign_key": _lower(foreign_key),
-                "event_time": event_time.lower() if event_time else None,
+                "primary_key": _sanitized(primary_key),
+                "partition_key": _sanitized(partition_key),
+                "foreign_key": _sanitized(foreign_key),
+                "event_time": sanitized(event_time) if event_time else None,
                 "features": [feature.to_dict() for feature in features or []],
                 "tags": dict(tags or {}),
             },
@@ -131,6 +132,7 @@ class FeatureStore(Unsupported):
         event_time: str | None = None,
         stream: bool | None = False,
         parents: Any = None,
+        *,
         tags: dict[str, Any] | None = None,
         **cluster_settings: Any,
     ) -> FeatureGroup:
@@ -141,7 +143,7 @@ class FeatureStore(Unsupported):
         group = self.create_feature_group(
             name, version, description, online_enabled, time_travel_format, partition_key,
             primary_key, foreign_key, embedding_index, hudi_precombine_key, features,
-            statistics_config, event_time, stream, expectation_suite, parents, tags,
+            statistics_config, event_time, stream, expectation_suite, parents, tags=tags,
             **cluster_settings,
         )  # fmt: skip
         group._must_be_new = False
@@ -178,9 +180,9 @@ class FeatureStore(Unsupported):
     ) -> FeatureView:
         """Store a feature view, without a version the next one."""
         refuse("FeatureStore.create_feature_view", logging_enabled=logging_enabled)
-        helpers = _lower(inference_helper_columns) + _lower(training_helper_columns)
+        helpers = _sanitized(inference_helper_columns) + _sanitized(training_helper_columns)
         names = {output.name for output in query.outputs()}
-        unknown = [column for column in [*_lower(labels), *helpers] if column not in names]
+        unknown = [column for column in [*_sanitized(labels), *helpers] if column not in names]
         if unknown:
             raise FeatureStoreException(
                 f"The columns {', '.join(unknown)} are not selected by the query of feature view "
@@ -192,9 +194,9 @@ class FeatureStore(Unsupported):
         document = {
             "description": description or "",
             "query": query.to_dict(),
-            "labels": _lower(labels),
-            "inference_helper_columns": _lower(inference_helper_columns),
-            "training_helper_columns": _lower(training_helper_columns),
+            "labels": _sanitized(labels),
+            "inference_helper_columns": _sanitized(inference_helper_columns),
+            "training_helper_columns": _sanitized(training_helper_columns),
             "transformation_functions": [function.to_dict() for function in functions],
             "tags": dict(tags or {}),
         }
@@ -224,14 +226,18 @@ class FeatureStore(Unsupported):
         logging_transport: str | None = None,
     ) -> FeatureView:
         """Give the feature view of this name and version, or store it."""
-        entry = self.catalog.get("feature_view", name, version)
-        if entry:
+        if entry := self.catalog.get("feature_view", name, version):
             return self._view(entry)
-        return self.create_feature_view(
-            name, query, version, description, labels, inference_helper_columns,
-            training_helper_columns, transformation_functions, logging_enabled, max_feature_age,
-            extra_log_columns, tags,
-        )  # fmt: skip
+        try:
+            return self.create_feature_view(
+                name, query, version, description, labels, inference_helper_columns,
+                training_helper_columns, transformation_functions, logging_enabled, max_feature_age,
+                extra_log_columns, tags,
+            )  # fmt: skip
+        except RestAPIError:  # another process was faster
+            if entry := self.catalog.get("feature_view", name, version):
+                return self._view(entry)
+            raise
 
     def get_feature_view(self, name: str, version: int | None = None) -> FeatureView | None:
         """Give a feature view, or None; without a version it is version 1, with a warning."""
@@ -286,9 +292,9 @@ class FeatureStore(Unsupported):
         """Run DuckDB SQL in which each feature group is a table called <name>_<version>."""
         refuse_online(online)
         tables = {
-            group.label: group.select_all().to_arrow()
+            group._label: group.select_all().to_arrow()
             for group in self.get_feature_groups()
-            if group.label in query
+            if group._label in query
         }
         return to_dataframe(run(query, tables), dataframe_type)
 
@@ -323,8 +329,8 @@ def _version(version: int | None, what: str, name: str) -> int:
     return version
 
 
-def _lower(names: list[str] | None) -> list[str]:
-    return [name.lower() for name in names or []]
+def _sanitized(names: list[str] | None) -> list[str]:
+    return [sanitized(name) for name in names or []]
 
 
 def _check_format(time_travel_format: str | None) -> None:

@@ -116,6 +116,16 @@ class FeatureView(Tagged):
         return self._entry.document["training_helper_columns"]
 
     @property
+    def feature_store_name(self) -> str:
+        """Name of the feature store."""
+        return self._store.name
+
+    @property
+    def featurestore_id(self) -> int:
+        """Number of the feature store."""
+        return self._store.id
+
+    @property
     def query(self) -> Query:
         """What the view reads."""
         return self._query
@@ -144,11 +154,13 @@ class FeatureView(Tagged):
 
     def reads(self, group: FeatureGroup) -> bool:
         """Tell whether the view uses a feature group (not Hopsworks' API)."""
-        return group.label in {source.label for source in self._query.featuregroups}
+        return group._label in {source._label for source in self._query.featuregroups}
 
     def update(self) -> FeatureView:
         """Store a changed description."""
-        self._store.catalog.update(self._entry)
+        self._store.catalog.update(
+            self._entry, lambda document, new=self.description: document.update(description=new)
+        )
         return self
 
     def delete(self, force: bool = False) -> None:
@@ -179,6 +191,7 @@ class FeatureView(Tagged):
         **kwargs: Any,
     ) -> tuple[Any, Any]:
         """Give (features, labels) of a time range; makes a new training dataset version."""
+        primary_key = _primary_key(primary_key, kwargs, "training_data")
         refuse("FeatureView.training_data", spine=spine, lookback=lookback, spine_df=spine_df)
         span = _span("all", start_time, end_time)
         dataset = self._new_dataset([span], description, extra_filter)
@@ -215,6 +228,7 @@ class FeatureView(Tagged):
         A random split depends on the rows' keys alone, not on their order, so a row stays where
         it is from one run to the next. Each call makes a new training dataset version.
         """
+        primary_key = _primary_key(primary_key, kwargs, "train_test_split")
         refuse("FeatureView.train_test_split", spine=spine, lookback=lookback, spine_df=spine_df)
         if not ((test_size and 0 < test_size < 1) or train_end or test_start):
             raise ValueError(
@@ -261,6 +275,7 @@ class FeatureView(Tagged):
         **kwargs: Any,
     ) -> tuple[Any, Any, Any, Any, Any, Any]:
         """Give X_train, X_val, X_test, y_train, y_val, y_test, at random or by event time."""
+        primary_key = _primary_key(primary_key, kwargs, "train_validation_test_split")
         refuse(
             "FeatureView.train_validation_test_split",
             spine=spine, lookback=lookback, spine_df=spine_df,
@@ -301,6 +316,7 @@ class FeatureView(Tagged):
         **kwargs: Any,
     ) -> tuple[Any, Any]:
         """Give the (features, labels) of a training dataset version again."""
+        primary_key = _primary_key(primary_key, kwargs, "get_training_data")
         parts = Parts(
             primary_key, event_time, training_helper_columns, dataframe_type, transformation_context
         )
@@ -320,6 +336,7 @@ class FeatureView(Tagged):
         **kwargs: Any,
     ) -> tuple[Any, Any, Any, Any]:
         """Give the split of a training dataset version again."""
+        primary_key = _primary_key(primary_key, kwargs, "get_train_test_split")
         parts = Parts(
             primary_key, event_time, training_helper_columns, dataframe_type, transformation_context
         )
@@ -339,6 +356,7 @@ class FeatureView(Tagged):
         **kwargs: Any,
     ) -> tuple[Any, Any, Any, Any, Any, Any]:
         """Give the three-way split of a training dataset version again."""
+        primary_key = _primary_key(primary_key, kwargs, "get_train_validation_test_split")
         parts = Parts(
             primary_key, event_time, training_helper_columns, dataframe_type, transformation_context
         )
@@ -398,17 +416,19 @@ class FeatureView(Tagged):
         **kwargs: Any,
     ) -> Any:
         """Give the features (no labels) of the rows with start_time <= event time < end_time."""
+        primary_key = _primary_key(primary_key, kwargs, "get_batch_data")
         refuse(
             "FeatureView.get_batch_data",
             spine=spine, logging_data=logging_data, lookback=lookback, spine_df=spine_df,
         )  # fmt: skip
-        functions = self.transformation_functions if transformed else []
+        functions = [f for f in self.transformation_functions if not self._of_labels(f)]
+        functions = functions if transformed else []
         if any(f.uses_statistics for f in functions) and self._batch_statistics is None:
             raise FeatureStoreException(
                 "The feature view has transformation functions that need training statistics: "
                 "call `init_batch_scoring` with the training dataset version first."
             )
-        wanted = self._outputs(bool(primary_key), bool(event_time), labels=False)
+        wanted = self._outputs(primary_key, bool(event_time), labels=False)
         dropped = set(self.training_helper_columns)
         dropped |= set() if inference_helper_columns else set(self.inference_helper_columns)
         wanted = [output for output in wanted if output.name not in dropped]
@@ -477,7 +497,7 @@ class FeatureView(Tagged):
         description: str | None,
         extra_filter: Filter | Logic | None,
     ) -> Entry:
-        versions = {group.label: group.table.version() for group in self._query.featuregroups}
+        versions = {group._label: query.table_version() for group, query in self._query._tree()}
         entry = self._store.catalog.add(
             self._dataset_kind,
             self.name,
@@ -509,10 +529,9 @@ class FeatureView(Tagged):
         self._last_accessed = dataset.version
         wanted = [*self._outputs(parts.primary_key, parts.event_time), *self._helpers()]
         tables = [self._split_columns(t, parts, wanted) for t in self._splits(dataset, wanted)]
-        tables = self._transformed(tables, dataset, parts.context)
+        tables, labels = self._transformed(tables, dataset, parts.context)
         result: list[Any] = []
         for table in tables:
-            labels = [label for label in self.labels if label in table.columns]
             result.append(_typed(table.drop(columns=labels), parts.dataframe_type))
             result.append(_typed(table[labels], parts.dataframe_type) if labels else None)
         return result
@@ -524,21 +543,26 @@ class FeatureView(Tagged):
 
         def rows(start: int | None, end: int | None) -> pd.DataFrame:
             table = query.to_arrow(start, end, document["tables"], wanted).to_pandas()
-            return table.sort_values(self._order_columns(table), ignore_index=True)
+            return table.sort_values(self._order_columns(table), kind="stable", ignore_index=True)
 
         if "size" not in splits[0]:
             return [rows(split["start"], split["end"]) for split in splits]
         table = rows(None, None)
         sizes = [split["size"] for split in splits]
-        return split_at_random(table, sizes, self._order_columns(table), document["seed"])
+        key = self._order_columns(table)[: len(self._root._table.key)]
+        return split_at_random(table, sizes, key, document["seed"])
 
     def _order_columns(self, table: pd.DataFrame) -> list[str]:
         return [name for name in table.columns if name.startswith(ORDER)]
 
     def _helpers(self) -> list[Output]:
-        """Give the root's key as extra columns, on which a random split depends."""
-        key = [self._root.get_feature(name) for name in self._root.table.key]
-        return [Output("t0", feature, f"{ORDER}{i}") for i, feature in enumerate(key)]
+        """Give the keys of all groups as extra columns: they order the rows, the root's first."""
+        keys = [
+            (f"t{table}", group.get_feature(name))
+            for table, group in enumerate(self._query.featuregroups)
+            for name in group._table.key
+        ]
+        return [Output(alias, key, f"{ORDER}{i}") for i, (alias, key) in enumerate(keys)]
 
     def _split_columns(
         self, table: pd.DataFrame, parts: Parts, wanted: list[Output]
@@ -550,18 +574,27 @@ class FeatureView(Tagged):
 
     def _transformed(
         self, tables: list[pd.DataFrame], dataset: Entry, context: dict[str, Any] | None
-    ) -> list[pd.DataFrame]:
-        functions = self.transformation_functions
+    ) -> tuple[list[pd.DataFrame], list[str]]:
+        """Give the transformed splits and which of their columns are labels."""
+        functions, labels = self.transformation_functions, list(self.labels)
         if not functions:
-            return tables
+            return tables, labels
         statistics = dataset.document["statistics"]
         if not statistics:
             for function in functions:
                 statistics |= function.fit(tables[0])
-            self._store.catalog.update(dataset)
+            self._store.catalog.update(
+                dataset, lambda document: document.update(statistics=statistics)
+            )
         for function in functions:
+            before = tables[0].columns
             tables = [function.apply(table, statistics, context) for table in tables]
-        return tables
+            if self._of_labels(function):
+                labels += [name for name in tables[0].columns if name not in before]
+        return tables, [label for label in labels if label in tables[0].columns]
+
+    def _of_labels(self, function: TransformationFunction) -> bool:
+        return not set(self.labels).isdisjoint(function.features)
 
     def _outputs(self, primary_key: bool, event_time: bool, labels: bool = True) -> list[Output]:
         """Give the view's columns, and its keys and event time as asked.
@@ -575,7 +608,7 @@ class FeatureView(Tagged):
         extra += [self._root.event_time] if event_time and self._root.event_time else []
         for name in extra:
             if name not in names:
-                full = f"{self._store.project.name}_{self._root.label}_{name}"
+                full = f"{self._store.project.name}_{self._root._label}_{name}"
                 outputs.append(Output("t0", self._root.get_feature(name), full))
         return [output for output in outputs if labels or output.name not in self.labels]
 
@@ -604,9 +637,19 @@ def split_at_random(
     """Split rows into shares of exact size, by a hash of their key; row order does not matter."""
     salted = pd.util.hash_pandas_object(table[key], index=False, hash_key=f"{seed:016d}")
     order = np.argsort(salted.to_numpy(), kind="stable")
-    ends = [int(len(table) * share) for share in np.cumsum(sizes)[:-1].round(9)]
-    parts = np.split(order, ends)
+    counts = [int(round(len(table) * size, 6)) for size in sizes]  # the last share gets the rest
+    parts = np.split(order, np.cumsum(counts[:-1]))
     return [table.iloc[np.sort(part)].reset_index(drop=True) for part in parts]
+
+
+def _primary_key(wanted: bool | None, kwargs: dict[str, Any], method: str) -> bool:
+    """Tell whether keys are wanted, also by Hopsworks' older name; TypeError for other names."""
+    unknown = sorted(name for name in kwargs if name != "primary_keys")
+    if unknown:
+        raise TypeError(
+            f"FeatureView.{method}() got unexpected keyword argument(s) {', '.join(unknown)}"
+        )
+    return bool(kwargs.get("primary_keys") or wanted)
 
 
 def _share(name: str, size: float) -> dict[str, Any]:
@@ -637,5 +680,5 @@ def _condition(document: dict[str, Any] | None, query: Query) -> Filter | Logic 
 
     if document is None:
         return None
-    groups = {group.label: group for group in query.featuregroups}
+    groups = {group._label: group for group in query.featuregroups}
     return condition_from_dict(document, groups)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 CHUNK = 2**20  # bytes
 TEMPORARY = ".partial-"
+LOCK = ".lock"
+ABANDONED = 24 * 3600  # seconds after which a temporary file belongs to no running process
 
 
 def sha256(path: Path) -> str:
@@ -35,6 +39,7 @@ def temporary_beside(target: Path) -> Path:
 def copy_whole(source: Path, target: Path) -> None:
     """Copy a file or folder to a name where nothing is, or replace a file, in one step."""
     partial = temporary_beside(target)
+    sweep(target.parent, ABANDONED)
     try:
         if source.is_dir():
             shutil.copytree(source, partial)
@@ -57,3 +62,11 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, seconds: float = 0) -> None:
+    """Remove what killed processes left in a folder, if it is at least so many seconds old."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        with suppress(FileNotFoundError):  # another process sweeps as well
+            if time.time() - path.stat().st_ctime >= seconds:
+                remove(path)

@@ -8,6 +8,7 @@ removes what is left of it.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import warnings
 from datetime import datetime
@@ -18,7 +19,7 @@ import pandas as pd
 
 from fti.embedded.catalog import AlreadyExists, Entry
 from fti.embedded.exceptions import ModelRegistryException, VersionWarning
-from fti.embedded.files import checksums, copy_whole, remove, sha256, temporary_beside
+from fti.embedded.files import LOCK, checksums, copy_whole, remove, sha256, sweep, temporary_beside
 from fti.embedded.tags import Tagged
 from fti.embedded.unsupported import Unsupported, not_embedded
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from fti.embedded.project import Project
 
 DEFAULT_VERSION = 1
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 LOCK_TIMEOUT = 600  # seconds another process may take to save a version
 
 
@@ -64,6 +66,11 @@ class ModelRegistry(Unsupported):
     def model_registry_id(self) -> int:
         """Number of the registry: a project has one."""
         return 1
+
+    @property
+    def shared_registry_project_name(self) -> None:
+        """Always None: a project has only its own registry."""
+        return None
 
     def get_model(self, name: str, version: int | None = None) -> Model | None:
         """Give a model, or None; without a version it is version 1 (not the newest), warned of."""
@@ -118,7 +125,14 @@ class Framework:
         training_dataset_version: int | None = None,
         tags: dict[str, Any] | None = None,
     ) -> Model:
-        """Describe a new model version, without a version the next one; `save` stores it."""
+        """Describe a new model version, without a version the next one; `save` stores it.
+
+        Raises ModelRegistryException for a name that could not name a folder.
+        """
+        if not NAME.fullmatch(name):
+            raise ModelRegistryException(
+                f"The model name {name!r} is not allowed: use letters, digits, `_`, `-` and `.`."
+            )
         if feature_view is not None and training_dataset_version is None:
             training_dataset_version = feature_view.get_last_accessed_training_dataset()
         document = {
@@ -211,6 +225,11 @@ class Model(Tagged):
         return self._store.model_registry_id
 
     @property
+    def shared_registry_project_name(self) -> None:
+        """Always None: a project has only its own registry."""
+        return None
+
+    @property
     def model_path(self) -> str:
         """Path of all versions in the project."""
         return f"/Projects/{self.project_name}/Models/{self.name}"
@@ -243,6 +262,7 @@ class Model(Tagged):
             version = self._free_version()
             target = self._folder(version)
             remove(target)  # a save that was cut short left it; the catalog does not know it
+            sweep(target.parent)
             self._write(source, target)
             self._entry.document["files"] = checksums(target / "Files")
             try:
@@ -294,6 +314,10 @@ class Model(Tagged):
 
     set_tag = Tagged.add_tag
 
+    def get_url(self) -> str:
+        """Give the folder of this version as a URL."""
+        return self._folder(self._saved()).as_uri()
+
     def to_dict(self) -> dict[str, Any]:
         """Give all metadata."""
         return {"name": self.name, "version": self.version, **self._entry.document}
@@ -309,7 +333,7 @@ class Model(Tagged):
 
         folder = self._folder(0).parent
         folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / ".lock", timeout=LOCK_TIMEOUT)
+        return FileLock(folder / LOCK, timeout=LOCK_TIMEOUT)
 
     def _folder(self, version: int) -> Path:
         return self._store.project.home / "Models" / self.name / str(version)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -104,7 +105,7 @@ def query_from_dict(
         query._joins.append(Join(**join | {"query": sub_query}))
     query._limit, query._as_of = document["limit"], document["as_of"]
     if document["filter"] is not None:
-        groups = {source.label: source for source in query.featuregroups}
+        groups = {source._label: source for source in query.featuregroups}
         query._filter = condition_from_dict(document["filter"], groups)
     return query
 
@@ -165,11 +166,13 @@ class Query:
         return self._joins
 
     def get_feature(self, feature_name: str) -> Feature:
-        """Give a selected feature by the name it has in the result."""
-        found = [o.feature for o in self.outputs() if feature_name in (o.name, o.feature.name)]
+        """Give a selected feature by the name it has in the result, or without its prefix."""
+        outputs = self.outputs()
+        found = [o.feature for o in outputs if o.name == feature_name]
+        found = found or [o.feature for o in outputs if o.feature.name == feature_name]
         if not found:
             raise FeatureStoreException(
-                f"Feature name '{feature_name}' could not found be found in query."
+                f"Feature name '{feature_name}' could not be found in query."
             )
         if len(found) > 1:
             raise FeatureStoreException(
@@ -304,6 +307,21 @@ class Query:
             )
         return columns
 
+    def table_version(self) -> int | None:
+        """Give the version of the left group's table that a read sees now; None for no rows.
+
+        Raises FeatureStoreException when there was none at the time given to `as_of`.
+        """
+        group = self._left_feature_group
+        if self._as_of is None:
+            return group._table.version()
+        version = group._table.version_as_of(self._as_of)
+        if version is None:
+            raise FeatureStoreException(
+                f"Feature group {group._label} had no rows at the time given to as_of."
+            )
+        return version
+
     def to_dict(self) -> dict[str, Any]:
         """Give what the catalog keeps of it."""
         return {
@@ -403,7 +421,7 @@ class Statement:
     def _scan(self, query: Query, bounded: bool = False) -> str:
         group = query._left_feature_group
         version = self._version(query)
-        files = group.files(version, self._range if bounded else (None, None))
+        files = group._files(version, self._range if bounded else (None, None))
         if files:
             return offline.scan(files, group.arrow_schema())
         name = f"empty_{len(self.tables)}"
@@ -411,16 +429,10 @@ class Statement:
         return name
 
     def _version(self, query: Query) -> int | None:
-        group = query._left_feature_group
-        pinned = self._versions.get(group.label)
+        pinned = self._versions.get(query._left_feature_group._label)
         if pinned is not None or query._as_of is None:
             return pinned
-        version = group.table.version_as_of(query._as_of)
-        if version is None:
-            raise FeatureStoreException(
-                f"Feature group {group.label} had no rows at the time given to as_of."
-            )
-        return version
+        return query.table_version()
 
     def _alias(self, group: FeatureGroup) -> str:
         alias = f"t{len(self._aliases)}"
@@ -432,7 +444,7 @@ class Statement:
         start, end = self._range
         if (start or end) and not group.event_time:
             raise FeatureStoreException(
-                f"Feature group {group.label} has no event time, so it cannot be read by time."
+                f"Feature group {group._label} has no event time, so it cannot be read by time."
             )
         bounds = [(start, ">="), (end, "<")]
         return [
@@ -454,24 +466,29 @@ class Statement:
         return f"({left} {condition.type} {self._logic(right, scope)})"
 
     def _comparison(self, condition: Filter, scope: Scope) -> str:
-        name, value = self._column(condition.feature, scope), condition.value
+        alias, feature = self._found(condition.feature, scope)
+        name, value = column(alias, feature), condition.value
         if value is None:
             if condition.condition not in ("EQUALS", "NOT_EQUALS"):
                 raise FeatureStoreException(f"{condition.feature.name} compared with None")
             return f"{name} IS {'NOT ' if condition.condition == 'NOT_EQUALS' else ''}NULL"
         if condition.condition == "IN":
-            values = ", ".join(self._value(item, scope) for item in value)
+            values = ", ".join(self._value(item, feature, scope) for item in value)
             return f"{name} IN ({values})" if values else "false"
-        return f"{name} {COMPARISONS[condition.condition]} {self._value(value, scope)}"
+        return f"{name} {COMPARISONS[condition.condition]} {self._value(value, feature, scope)}"
 
-    def _value(self, value: Any, scope: Scope) -> str:
-        return self._column(value, scope) if isinstance(value, Feature) else sql_value(value)
+    def _value(self, value: Any, feature: Feature, scope: Scope) -> str:
+        if isinstance(value, Feature):
+            return column(*self._found(value, scope))
+        if isinstance(value, str) and feature.type == "timestamp":
+            return _timestamp(to_milliseconds(value), pd.Timestamp(value).microsecond % 1000)
+        return sql_value(value)
 
-    def _column(self, feature: Feature, scope: Scope) -> str:
+    def _found(self, feature: Feature, scope: Scope) -> tuple[str, Feature]:
         for alias, group in scope:
             owner = feature.feature_group
-            if (owner is None or owner.label == group.label) and group.has_feature(feature.name):
-                return column(alias, feature)
+            if (owner is None or owner._label == group._label) and group.has_feature(feature.name):
+                return alias, group.get_feature(feature.name)
         raise FeatureStoreException(
             f"The filter's feature '{feature.name}' is in none of the queried feature groups."
         )
@@ -504,6 +521,10 @@ def sql_value(value: Any) -> str:
         return f"DATE {literal(value.isoformat())}"
     if isinstance(value, str):
         return literal(value)
+    if isinstance(value, Decimal):
+        return f"CAST({literal(value)} AS DECIMAL(38, {max(0, -value.as_tuple().exponent)}))"
+    if isinstance(value, bytes):
+        return f"from_hex({literal(value.hex())})"
     raise FeatureStoreException(f"A filter cannot compare with {value!r} ({type(value).__name__}).")
 
 

@@ -17,9 +17,9 @@ class Tagged:
 
     def add_tag(self, name: str, value: Any) -> None:
         """Attach a tag, or change it."""
-        entry = self._tagged_entry()
-        entry.document.setdefault("tags", {})[name] = value
-        self._store.catalog.update(entry)
+        self._store.catalog.update(
+            self._tagged_entry(), lambda document: document["tags"].update({name: value})
+        )
 
     def get_tag(self, name: str) -> Any | None:
         """Give a tag's value, or None."""
@@ -27,10 +27,10 @@ class Tagged:
 
     def get_tags(self) -> dict[str, Any]:
         """Give all tags."""
-        return dict(self._tagged_entry().document.get("tags", {}))
+        return dict(self._tagged_entry().document["tags"])
 
     def delete_tag(self, name: str) -> None:
         """Remove a tag."""
-        entry = self._tagged_entry()
-        entry.document.get("tags", {}).pop(name, None)
-        self._store.catalog.update(entry)
+        self._store.catalog.update(
+            self._tagged_entry(), lambda document: document["tags"].pop(name, None)
+        )

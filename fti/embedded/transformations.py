@@ -17,6 +17,8 @@ import pandas as pd
 
 from fti.embedded.exceptions import FeatureStoreException, TransformationFunctionException
 
+NAME_LENGTH = 63  # characters that Hopsworks allows in the name of a column
+
 
 @dataclass
 class FeatureTransformationStatistics:
@@ -34,12 +36,14 @@ class FeatureTransformationStatistics:
     def of(cls, name: str, column: pd.Series) -> FeatureTransformationStatistics:
         """Compute them from a column; missing values do not count."""
         known = column.dropna()
-        found = cls(name, count=len(column), unique_values=sorted(known.unique().tolist()))
-        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-            if len(known):
-                found.min, found.max = float(known.min()), float(known.max())
-                found.mean, found.std_dev = float(known.mean()), float(known.std(ddof=0))
-            found.unique_values = None if column.dtype.kind == "f" else found.unique_values
+        found = cls(name, count=len(column))
+        kind = pd.api.types.infer_dtype(known)
+        if kind in ("string", "integer", "boolean", "empty"):
+            found.unique_values = sorted(known.unique().tolist())
+        if kind in ("integer", "floating", "decimal"):
+            known = known.astype(float)
+            found.min, found.max = float(known.min()), float(known.max())
+            found.mean, found.std_dev = float(known.mean()), float(known.std(ddof=0))
         return found
 
 
@@ -192,7 +196,12 @@ class TransformationFunction:
         if not many and own in self.features and own not in self._dropped():
             return [own]
         base = f"{own}_{'_'.join(self.features)}_"
-        return [f"{base}{i}" for i in range(result.shape[1])] if many else [base]
+        if not many:
+            return [base[:NAME_LENGTH]]
+        width = result.shape[1]
+        cut = base[: NAME_LENGTH - width - 1]  # as much as Hopsworks cuts off, if it must
+        names = [(f"{base}{i}", f"{cut}_{i}") for i in range(width)]
+        return [name if len(name) <= NAME_LENGTH else shorter for name, shorter in names]
 
     def _dropped(self) -> list[str]:
         places = dict(zip(self.udf.arguments, self.features, strict=True))

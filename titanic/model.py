@@ -1,0 +1,172 @@
+"""The model that says who survives: its candidates, as scikit-learn estimators.
+
+Ours is the mean of two probabilities: a logistic regression on a few dozen terms that people of the
+time would recognise (a woman in third class, a boy, a large family) and an averaged forest of deep
+XGBoost trees, which finds what the terms miss. Every estimator takes the feature table of
+`titanic.features` and selects its columns by name; whatever is fitted is fitted on the rows it is
+given.
+"""
+
+import json
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.ensemble import VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from xgboost import XGBClassifier, XGBModel, XGBRegressor
+
+from titanic.scoring import Linear, Scorer, Trees, linear_terms, tree_columns
+
+OURS = "linear_and_forest"
+
+# What skops has to trust in a file of ours
+TRUSTED = (
+    "sklearn.utils._bunch.Bunch",
+    "titanic.model.RegressedAge",
+    "titanic.scoring.linear_terms",
+    "titanic.scoring.tree_columns",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+    "xgboost.sklearn.XGBRegressor",
+)
+
+
+def linear(seed: int = 0):
+    """Logistic regression on `linear_terms`."""
+    model = LogisticRegression(C=3, max_iter=2000, random_state=seed)
+    return make_pipeline(FunctionTransformer(linear_terms), model)
+
+
+def forest(seed: int = 0, regressed_age: bool = False):
+    """Forest of deep trees: leaves are mean outcomes, pulled to the overall one if few.
+
+    An unknown age goes where it splits best, or is guessed by another forest, as a seed did.
+    """
+    trees = XGBClassifier(
+        objective="reg:squarederror",  # a leaf's value is then a probability, as in a forest
+        n_estimators=1,
+        num_parallel_tree=300,
+        learning_rate=1,
+        max_depth=14,
+        min_child_weight=1,
+        reg_lambda=0.5,
+        subsample=0.63,  # as many distinct rows as a bootstrap sample holds
+        colsample_bynode=0.4,
+        max_bin=512,
+        n_jobs=1,
+        random_state=seed,
+    )
+    steps = [FunctionTransformer(tree_columns), *([RegressedAge(seed)] if regressed_age else [])]
+    return make_pipeline(*steps, trees)
+
+
+class RegressedAge(TransformerMixin, BaseEstimator):
+    """Fill unknown ages by a forest's guess from the other `tree_columns`, in whole years."""
+
+    def __init__(self, seed: int = 0):
+        self.seed = seed
+
+    def fit(self, X, y=None):
+        """Learn from the rows whose age is known."""
+        known = X[X["age"].notna()]
+        forest = XGBRegressor(
+            n_estimators=1,
+            num_parallel_tree=100,
+            learning_rate=1,
+            max_depth=8,
+            subsample=0.63,
+            colsample_bynode=0.6,
+            n_jobs=1,
+            random_state=self.seed,
+        )
+        self.forest_ = forest.fit(known.assign(age=np.nan), known["age"])
+        return self
+
+    def transform(self, X):
+        """Give the columns without gaps in the age."""
+        guessed = self.forest_.predict(X.assign(age=np.nan)).round()
+        return X.assign(age=X["age"].fillna(pd.Series(guessed, index=X.index)))
+
+
+def boosted(seed: int = 0):
+    """Small boosted trees on the forest's columns."""
+    trees = XGBClassifier(
+        n_estimators=250,
+        learning_rate=0.04,
+        max_depth=3,
+        min_child_weight=2,
+        reg_lambda=3,
+        subsample=0.6,
+        colsample_bytree=0.6,
+        n_jobs=1,
+        random_state=seed,
+    )
+    return make_pipeline(FunctionTransformer(tree_columns), trees)
+
+
+def vote(*members) -> VotingClassifier:
+    """The mean of the members' probabilities."""
+    return VotingClassifier([(str(k), member) for k, member in enumerate(members)], voting="soft")
+
+
+def candidates(seed: int = 0) -> dict:
+    """Name -> unfitted estimator, ours first."""
+    return {
+        "linear_and_forest": vote(linear(seed), forest(seed)),
+        "linear_forest_boosted": vote(linear(seed), forest(seed), boosted(seed)),
+        "linear_and_forest_regressed_age": vote(linear(seed), forest(seed, regressed_age=True)),
+        "linear": linear(seed),
+        "forest": forest(seed),
+        "boosted": boosted(seed),
+    }
+
+
+def scorer_of(fitted) -> Scorer:
+    """The arrays of a fitted candidate, for scoring without scikit-learn and XGBoost."""
+    members = fitted.estimators_ if isinstance(fitted, VotingClassifier) else [fitted]
+    return Scorer(tuple(_arrays(member) for member in members))
+
+
+def _arrays(member: Pipeline) -> Linear | Trees:
+    last = member[-1]
+    if isinstance(last, LogisticRegression):
+        return Linear(last.coef_[0], last.intercept_[0])
+    imputer = member[-2]
+    ages = _trees(imputer.forest_) if isinstance(imputer, RegressedAge) else None
+    return _trees(last, ages)
+
+
+def _trees(fitted: XGBModel, ages: Trees | None = None) -> Trees:
+    """XGBoost's JSON model as arrays.
+
+    Format: https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html
+    """
+    learner = json.loads(bytes(fitted.get_booster().save_raw("json")))["learner"]
+    trees = learner["gradient_booster"]["model"]["trees"]
+    sizes = [len(tree["left_children"]) for tree in trees]
+    roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype("int32")
+
+    def joined(name: str, dtype: str) -> np.ndarray:
+        return np.concatenate([np.asarray(tree[name]) for tree in trees]).astype(dtype)
+
+    first = np.repeat(roots, sizes)
+    own = np.arange(sum(sizes), dtype="int32")
+    leaf = joined("left_children", "int32") < 0
+    base = float(str(learner["learner_model_param"]["base_score"]).strip("[]"))
+    logistic = learner["objective"]["name"] == "binary:logistic"
+    return Trees(
+        roots=roots,
+        left=np.where(leaf, own, first + joined("left_children", "int32")),
+        right=np.where(leaf, own, first + joined("right_children", "int32")),
+        column=np.where(leaf, 0, joined("split_indices", "int16")),
+        threshold=joined("split_conditions", "float32"),
+        missing_left=joined("default_left", "bool"),
+        # a leaf keeps its value where a split keeps its threshold
+        value=np.where(leaf, joined("split_conditions", "float64"), 0.0),
+        base=np.float64(np.log(base / (1 - base)) if logistic else base),
+        logistic=np.bool_(logistic),
+        ages=ages,
+    )
