@@ -380,6 +380,14 @@ class LoadedModel(ModelFiles):
     model: Any
 
 
+class Schema(dict):
+    """What a model takes and gives, as the registries want it: Hopsworks asks for its `json()`."""
+
+    def json(self) -> str:
+        """Give it as JSON."""
+        return json.dumps(self)
+
+
 def save_model(
     project: Any,
     name: str,
@@ -389,7 +397,7 @@ def save_model(
     feature_view: Any = None,
     training_dataset_version: int | None = None,
     input_example: Any = None,
-    model_schema: Any = None,
+    model_schema: Mapping[str, Any] | None = None,
     description: str | None = None,
     tags: Any = None,
     files: Mapping[str, bytes | Path] | None = None,
@@ -409,7 +417,7 @@ def save_model(
             "feature_view": feature_view,
             "training_dataset_version": training_dataset_version,
             "input_example": input_example,
-            "model_schema": model_schema,
+            "model_schema": None if model_schema is None else Schema(model_schema),
             "description": f"{description or name} ({_signature(manifest)})",
             "tags": tags,
         }

@@ -41,7 +41,10 @@ def scores(predictions: pd.DataFrame) -> dict[str, Any]:
 
 
 def history(predictions: pd.DataFrame, days: int = HISTORY_DAYS) -> list[dict[str, Any]]:
-    """Give one row per day of prediction and model version: n, accuracy, Brier score, majority."""
+    """Give one row per day of prediction and model version: n and the means of its predictions.
+
+    `accuracy`, `brier` and `base_rate`, the share of outcomes that are 1.
+    """
     known = predictions[predictions["outcome"].notna()]
     if known.empty:
         return []
@@ -56,9 +59,24 @@ def history(predictions: pd.DataFrame, days: int = HISTORY_DAYS) -> list[dict[st
         brier=("squared", "mean"),
         base_rate=("outcome", "mean"),
     )
-    daily["majority"] = daily["base_rate"].where(daily["base_rate"] >= 0.5, 1 - daily["base_rate"])
     newest = sorted(daily["day"].unique())[-days:]
-    return daily[daily["day"].isin(newest)].drop(columns="base_rate").to_dict("records")
+    return daily[daily["day"].isin(newest)].to_dict("records")
+
+
+def running(history: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Give `day`, and `accuracy` and `majority` of all predictions of `history` up to each day.
+
+    Days with few predictions say little alone; `majority` is as in `scores`.
+    """
+    rows = pd.DataFrame(history, columns=["day", "n", "accuracy", "base_rate"])
+    counts = rows.assign(hits=rows["n"] * rows["accuracy"], ones=rows["n"] * rows["base_rate"])
+    sums = counts.groupby("day")[["n", "hits", "ones"]].sum().cumsum()
+    rate = sums["ones"] / sums["n"]
+    return {
+        "day": list(sums.index),
+        "accuracy": list(sums["hits"] / sums["n"]),
+        "majority": list(rate.where(rate >= 0.5, 1 - rate)),
+    }
 
 
 def freshness(today: date, newest: pd.Timestamp | None, every_hours: int = 24) -> dict[str, Any]:

@@ -6,34 +6,46 @@ SVG. The page follows the reader's light or dark setting and fits a phone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from html import escape
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
+EDGE = 40  # between a chart's border and its axes, in its own units
+QUARTERS = (0, 0.25, 0.5, 0.75, 1)
+COLOURS = ("accent", "soft", "warn")
+NUMBER = ' class="number"'
 STYLE = """
 :root { color-scheme: light dark; --ink: light-dark(#1c2733, #e6edf3);
   --soft: light-dark(#5b6875, #9aa7b4); --line: light-dark(#d9e0e6, #313b45);
   --page: light-dark(#f6f8fa, #11161c); --card: light-dark(#ffffff, #1a2129);
   --accent: light-dark(#0b6bcb, #58a6ff); --good: light-dark(#187741, #4cc38a);
-  --bad: light-dark(#b3261e, #ff8a80); }
+  --warn: light-dark(#8a5a00, #e3b341); --bad: light-dark(#b3261e, #ff8a80); }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
   margin: 0 auto; padding: 1.5rem; max-width: 60rem; }
 h1 { margin: 0; font-size: 1.7rem; } h2 { margin: 2.2rem 0 .6rem; font-size: 1.2rem; }
 p { margin: .4rem 0; } .soft { color: var(--soft); }
-.tiles { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.2rem 0; }
+.tiles, .beside { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.2rem 0; }
+.beside { align-items: flex-start; } .beside > * { flex: 1 1 20rem; min-width: 0; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
   padding: .7rem 1rem; min-width: 8rem; flex: 1; }
 .tile b { display: block; font-size: 1.5rem; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; margin: .8rem 0; } .beside .scroll, figure { margin: 0; }
 table { border-collapse: collapse; width: 100%; background: var(--card); font-size: .92rem; }
 th, td { padding: .35rem .7rem; border: 1px solid var(--line); text-align: left; }
-th { color: var(--soft); font-weight: 600; } td.number { text-align: right;
-  font-variant-numeric: tabular-nums; }
-.good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
-svg { background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
-  max-width: 100%; height: auto; } svg text { fill: var(--soft); font-size: 11px; }
+th { color: var(--soft); font-weight: 600; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.matrix td { text-align: center; padding: .8rem; } .matrix b { display: block; font-size: 1.3rem; }
+.good, .warn, .bad { font-weight: 600; }
+.good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); }
+svg { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; display: block;
+  width: 100%; height: auto; } svg text { fill: var(--soft); font-size: 11px; }
+figcaption, caption { color: var(--soft); font-size: .85rem; text-align: left; padding: .3rem 0; }
+caption { caption-side: bottom; }
+@media (max-width: 40rem) { body { padding: 1rem; } th, td { padding: .3rem .45rem; } }
 """
 
 
@@ -69,11 +81,19 @@ def tiles(values: Mapping[str, tuple[str, str]]) -> str:
     return f'<div class="tiles">{"".join(cells)}</div>'
 
 
+def beside(*parts: str) -> str:
+    """Give parts side by side where the page is wide enough for it."""
+    return f'<div class="beside">{"".join(parts)}</div>'
+
+
 def table(rows: pd.DataFrame, marks: Mapping[str, str] | None = None, decimals: int = 3) -> str:
-    """Give a table; `marks` colours whole cells by their text, as `good` or `bad`."""
+    """Give a table; `marks` colours cells by their text: `good`, `warn` or `bad`."""
     if rows.empty:
         return paragraph("Nothing yet.")
-    head = "".join(f"<th>{escape(str(name).replace('_', ' '))}</th>" for name in rows.columns)
+    head = "".join(
+        f"<th{NUMBER if is_numeric_dtype(column) else ''}>{escape(name.replace('_', ' '))}</th>"
+        for name, column in rows.items()
+    )
     body = "".join(
         "<tr>" + "".join(_cell(value, marks or {}, decimals) for value in row) + "</tr>"
         for row in rows.itertuples(index=False, name=None)
@@ -84,17 +104,26 @@ def table(rows: pd.DataFrame, marks: Mapping[str, str] | None = None, decimals: 
     )
 
 
+def confusion_matrix(rows: Sequence[Mapping[str, Any]], names: Mapping[Any, str]) -> str:
+    """Draw `quality.confusion` as a matrix: counts, and each row's shares of what was predicted."""
+    cells = {(row["actual"], row["predicted"]): row for row in rows}
+    head = "".join(f"<th>predicted: {escape(name)}</th>" for name in names.values())
+    body = "".join(
+        f"<tr><th>{escape(name)}</th>"
+        + "".join(_matrix_cell(cells[actual, predicted]) for predicted in names)
+        + "</tr>"
+        for actual, name in names.items()
+    )
+    return (
+        '<div class="scroll"><table class="matrix"><caption>Rows: what happened. Percentages: of '
+        f"the row.</caption><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody>"
+        "</table></div>"
+    )
+
+
 def reliability_chart(bins: Sequence[Mapping[str, Any]], size: int = 340) -> str:
     """Draw `quality.reliability_bins`: what was predicted against what happened, with intervals."""
-    edge = 40
-    span = size - 2 * edge
-
-    def x(share: float) -> float:
-        return round(edge + share * span, 1)
-
-    def y(share: float) -> float:
-        return round(size - edge - share * span, 1)
-
+    x, y = _scale(0, 1, EDGE, size - EDGE), _scale(0, 1, size - EDGE, EDGE)
     most = max((b["n"] for b in bins), default=0)
     marks = [
         f'<line x1="{x(b["mean_predicted"])}" x2="{x(b["mean_predicted"])}" '
@@ -106,20 +135,71 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]], size: int = 340) -> str
         for b in bins
         if b["n"]
     ]
-    ticks = [
-        f'<text x="{x(t)}" y="{size - edge + 16}" text-anchor="middle">{t:g}</text>'
-        f'<text x="{edge - 8}" y="{y(t) + 4}" text-anchor="end">{t:g}</text>'
-        for t in (0, 0.25, 0.5, 0.75, 1)
-    ]
-    return (
-        f'<svg viewBox="0 0 {size} {size}" width="{size}" role="img" '
-        'aria-label="Predicted probability against observed rate">'
-        f'<line x1="{x(0)}" y1="{y(0)}" x2="{x(1)}" y2="{y(1)}" stroke="var(--line)" '
-        f'stroke-dasharray="4"/>{"".join(ticks)}{"".join(marks)}'
-        f'<text x="{size / 2}" y="{size - 6}" text-anchor="middle">predicted</text>'
-        f'<text x="12" y="{size / 2}" text-anchor="middle" '
-        f'transform="rotate(-90 12 {size / 2})">observed</text></svg>'
+    ticks = [_text(x(t), size - EDGE + 16, f"{t:g}", "middle") for t in QUARTERS]
+    inside = (
+        f'<line x1="{x(0)}" y1="{y(0)}" x2="{x(1)}" y2="{y(1)}" stroke="var(--soft)" '
+        f'stroke-dasharray="4"/>{_shares_axis(x(0), x(1), y)}{"".join(ticks)}{"".join(marks)}'
     )
+    return _figure(
+        inside,
+        (size, size),
+        "Predicted probability (across) against observed rate, with 95 % intervals; "
+        "a calibrated model stays on the dashed line.",
+    )
+
+
+def score_chart(
+    days: Sequence[str], scores: Mapping[str, Sequence[float]], what: str, width: int = 720
+) -> str:
+    """Draw scores between 0 and 1 over days (ISO 8601), a line each; `what` is its caption."""
+    height, names = 220, list(scores)
+    ordinals = [date.fromisoformat(day).toordinal() for day in days]
+    x = _scale(ordinals[0], ordinals[-1], EDGE, width - EDGE)
+    y = _scale(0, 1, height - EDGE, EDGE / 2)
+    lines = [
+        f'<polyline fill="none" stroke="var(--{colour})" stroke-width="2" points="'
+        + " ".join(f"{x(o)},{y(v)}" for o, v in zip(ordinals, scores[name], strict=True))
+        + f'"/><line x1="{x0}" x2="{x0 + 20}" y1="{height - 12}" y2="{height - 12}" '
+        f'stroke="var(--{colour})" stroke-width="2"/>'
+        + _text(x0 + 26, height - 8, f"{name} {scores[name][-1]:.3f}", "start")
+        for name, colour, x0 in zip(names, COLOURS, range(EDGE, width, 240), strict=False)
+    ]
+    ends = _text(x(ordinals[0]), height - EDGE + 14, days[0], "start") + _text(
+        x(ordinals[-1]), height - EDGE + 14, days[-1], "end"
+    )
+    axis = _shares_axis(EDGE, width - EDGE, y)
+    return _figure(axis + ends + "".join(lines), (width, height), what)
+
+
+def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+    """Give the function that puts low..high onto start..end."""
+    return lambda value: round(start + (value - low) / ((high - low) or 1) * (end - start), 1)
+
+
+def _shares_axis(left: float, right: float, y: Callable[[float], float]) -> str:
+    return "".join(
+        f'<line x1="{left}" x2="{right}" y1="{y(t)}" y2="{y(t)}" stroke="var(--line)"/>'
+        + _text(left - 8, y(t) + 4, f"{t:g}", "end")
+        for t in QUARTERS
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _figure(inside: str, size: tuple[int, int], caption: str) -> str:
+    return (
+        f'<figure style="max-width: {size[0]}px"><svg viewBox="0 0 {size[0]} {size[1]}" role="img" '
+        f'aria-label="{escape(caption)}">{inside}</svg>'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _matrix_cell(cell: Mapping[str, Any]) -> str:
+    mark = "good" if cell["actual"] == cell["predicted"] else "bad"
+    share = "" if pd.isna(cell["rate"]) else f"{cell['rate']:.1%}"
+    return f'<td><b class="{mark}">{cell["n"]}</b><span class="soft">{share}</span></td>'
 
 
 def _cell(value: Any, marks: Mapping[str, str], decimals: int) -> str:
@@ -130,8 +210,8 @@ def _cell(value: Any, marks: Mapping[str, str], decimals: int) -> str:
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return "<td></td>"
     if isinstance(value, float):
-        return f'<td class="number">{value:.{decimals}f}</td>'
+        return f"<td{NUMBER}>{value:.{decimals}f}</td>"
     if hasattr(value, "__index__"):
-        return f'<td class="number">{int(value)}</td>'
+        return f"<td{NUMBER}>{int(value)}</td>"
     mark = marks.get(str(value))
     return f"<td{f' class={chr(34)}{mark}{chr(34)}' if mark else ''}>{escape(str(value))}</td>"

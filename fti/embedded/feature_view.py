@@ -7,6 +7,7 @@ so that the same rows come back under that version however often they are fetche
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+EARLIEST = 1000  # ms: an open time range starts one second after the epoch and ends now, as the
+# Hopsworks client has it; rows from before 1970 or from the future need both ends said
 SPLIT_SEED = 42  # in memory splits take no seed; the same rows are split alike on every machine
 ORDER = "__order"  # helper columns of a read that never reach the caller
 
@@ -497,6 +500,9 @@ class FeatureView(Tagged):
         description: str | None,
         extra_filter: Filter | Logic | None,
     ) -> Entry:
+        if self._root.event_time and "size" not in splits[0]:
+            splits[0]["start"] = splits[0]["start"] or EARLIEST
+            splits[-1]["end"] = splits[-1]["end"] or time.time_ns() // 1_000_000
         versions = {group._label: query.table_version() for group, query in self._query._tree()}
         entry = self._store.catalog.add(
             self._dataset_kind,
@@ -542,7 +548,9 @@ class FeatureView(Tagged):
         splits = document["splits"]
 
         def rows(start: int | None, end: int | None) -> pd.DataFrame:
-            table = query.to_arrow(start, end, document["tables"], wanted).to_pandas()
+            table = query.to_arrow(
+                _moment(start), _moment(end), document["tables"], wanted
+            ).to_pandas()
             return table.sort_values(self._order_columns(table), kind="stable", ignore_index=True)
 
         if "size" not in splits[0]:
@@ -658,6 +666,10 @@ def _share(name: str, size: float) -> dict[str, Any]:
 
 def _span(name: str, start: Any, end: Any) -> dict[str, Any]:
     return {"name": name, "start": to_milliseconds(start), "end": to_milliseconds(end)}
+
+
+def _moment(milliseconds: int | None) -> pd.Timestamp | None:
+    return None if milliseconds is None else pd.Timestamp(milliseconds, unit="ms")
 
 
 def _features_then_labels(parts: list[Any]) -> tuple[Any, ...]:

@@ -133,6 +133,11 @@ class Framework:
             raise ModelRegistryException(
                 f"The model name {name!r} is not allowed: use letters, digits, `_`, `-` and `.`."
             )
+        if model_schema is not None and not hasattr(model_schema, "json"):
+            raise AttributeError(
+                f"model_schema is a {type(model_schema).__name__} without json(), which Hopsworks "
+                "asks it for: give an hsml ModelSchema or a fti.models.Schema"
+            )
         if feature_view is not None and training_dataset_version is None:
             training_dataset_version = feature_view.get_last_accessed_training_dataset()
         document = {

@@ -482,5 +482,5 @@ def test_a_server_that_stays_down_is_told(project, no_pause):
     [1_763_632_800_000, "2025-11-20T10:00:00Z", "2025-11-20T10:00:00", datetime(2025, 11, 20, 10)],
 )
 def test_the_time_of_a_version_is_utc(created):
-    assert models._moment(created) == datetime(2025, 11, 20, 10, tzinfo=UTC)
-    assert models._moment(None) is None
+    assert models.moment(created) == datetime(2025, 11, 20, 10, tzinfo=UTC)
+    assert models.moment(None) is None

@@ -36,7 +36,8 @@ def test_scorer_takes_no_rows_and_many_rows(table, ours):
 def test_scoring_imports_neither_scikit_learn_nor_xgboost():
     code = (
         "import sys, titanic.batch_inference_pipeline, titanic.feature_pipeline;"
-        "heavy = {'sklearn', 'xgboost', 'skops', 'pandera'}; print(sorted(heavy & set(sys.modules)))"
+        "heavy = {'sklearn', 'xgboost', 'skops', 'pandera'};"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -393,3 +393,17 @@ def test_what_a_cluster_does_is_refused(view, argument):
             method(**{argument: "x"})
     with pytest.raises(NotImplementedError, match="logging_data"):
         view.get_batch_data(logging_data=True)
+
+
+def test_open_training_data_leaves_out_rows_before_1970_and_from_the_future(store):
+    days = pd.to_datetime(["1912-04-15", "2012-09-28", "2200-01-01"])
+    rows = pd.DataFrame({"id": [1, 2, 3], "at": days})
+    group = store.get_or_create_feature_group("old", 1, primary_key=["id"], event_time="at")
+    group.insert(rows)
+    view = store.create_feature_view("old", group.select_all())
+
+    open_range, _ = view.training_data()
+    whole, _ = view.training_data(start_time="1900-01-01", end_time="2201-01-01")
+
+    assert list(open_range["id"]) == [2]
+    assert list(whole["id"]) == [1, 2, 3]

@@ -11,6 +11,7 @@ import pytest
 
 from fti.embedded.exceptions import ModelRegistryException, VersionWarning
 from fti.embedded.project import Project
+from fti.models import Schema
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_metadata_are_kept_with_the_version(registry, folder, home):
         "flowers",
         description="Tells flowers apart",
         input_example=pd.DataFrame({"width": [0.2, 0.4]}),
-        model_schema={"input": ["width"]},
+        model_schema=Schema({"input": ["width"]}),
         tags={"owner": "us"},
     ).save(folder)
     model = Project(home).get_model_registry().get_model("flowers", 1)
@@ -231,3 +232,8 @@ def test_a_registry_knows_its_project(registry):
     assert registry.project_path == "/Projects/local"
     assert registry.model_registry_id == 1
     assert registry.shared_registry_project_name is None
+
+
+def test_model_schema_needs_the_json_method_that_hopsworks_calls(project):
+    with pytest.raises(AttributeError, match="json"):
+        project.get_model_registry().python.create_model("m", model_schema={"input": ["width"]})
