@@ -14,7 +14,6 @@ import contextlib
 import functools
 import inspect
 import io
-import logging
 import os
 import re
 import shutil
@@ -28,8 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from fti.errors import UserError
-
-log = logging.getLogger(__name__)
+from fti.projects import announce
 
 DEFAULT_HOST = "eu-west.cloud.hopsworks.ai"  # the client's own default
 DEFAULT_TIMEOUT = 120.0  # seconds; a loaded cluster may take one minute for an answer
@@ -80,7 +78,7 @@ def login() -> Any:
     check_versions(installed, backend_version(settings))
     check_project(settings)
     project = with_group_defaults(_client_login(settings), settings)
-    log.info("Hopsworks project %s at %s (client %s)", project.name, settings.where, installed)
+    announce(f"Hopsworks project {project.name} at {settings.where} (client {installed})")
     return project
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,5 +48,11 @@ def login() -> Any:
     from fti.embedded.project import DEFAULT_NAME, Project
 
     project = Project(home(), os.environ.get("FTI_PROJECT") or DEFAULT_NAME)
-    log.info("Embedded project %s in %s", project.name, project.home)
+    announce(f"Embedded project {project.name} in {project.home}")
     return project
+
+
+@cache
+def announce(line: str) -> None:
+    """Log which project was opened, once a process: the pipelines of a day open the same one."""
+    log.info(line)
