@@ -7,12 +7,12 @@ reached and none were named, it runs once more on its built-in sample, and the t
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
 import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fti import console, models, published, runs
@@ -41,7 +41,7 @@ class Day:
 def run(project: Any, use_cases: list[str], date: dt.date) -> list[Day]:
     """Run the day of each use case; a failed one does not stop the rest."""
     for name in use_cases:
-        if not name.isidentifier() or importlib.util.find_spec(f"{name}.__main__") is None:
+        if not (name.isidentifier() and Path(name, "__main__.py").is_file()):
             raise UserError(f"There is no use case '{name}' here: name a folder that holds one.")
     return [_day(project, name, date) for name in use_cases]
 

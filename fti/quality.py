@@ -404,7 +404,9 @@ def wilson_interval(hits: int, n: int) -> tuple[float, float]:
     rate, z2 = hits / n, Z_95**2
     centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
     half = Z_95 / (1 + z2 / n) * np.sqrt(rate * (1 - rate) / n + z2 / (4 * n**2))
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+    low = 0.0 if hits == 0 else centre - half  # exactly, where rounding would miss the rate itself
+    high = 1.0 if hits == n else centre + half
+    return float(max(0.0, low)), float(min(1.0, high))
 
 
 def _rates(y: np.ndarray, p: np.ndarray) -> dict[str, float]:

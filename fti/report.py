@@ -149,10 +149,10 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]], size: int = 340) -> str
 
 
 def score_chart(
-    days: Sequence[str], scores: Mapping[str, Sequence[float]], what: str, width: int = 720
+    days: Sequence[str], scores: Mapping[str, Sequence[float]], what: str, width: int = 480
 ) -> str:
     """Draw scores between 0 and 1 over days (ISO 8601), a line each; `what` is its caption."""
-    height, names = 220, list(scores)
+    height, names = 200, list(scores)
     ordinals = [date.fromisoformat(day).toordinal() for day in days]
     x = _scale(ordinals[0], ordinals[-1], EDGE, width - EDGE)
     y = _scale(0, 1, height - EDGE, EDGE / 2)
@@ -162,7 +162,7 @@ def score_chart(
         + f'"/><line x1="{x0}" x2="{x0 + 20}" y1="{height - 12}" y2="{height - 12}" '
         f'stroke="var(--{colour})" stroke-width="2"/>'
         + _text(x0 + 26, height - 8, f"{name} {scores[name][-1]:.3f}", "start")
-        for name, colour, x0 in zip(names, COLOURS, range(EDGE, width, 240), strict=False)
+        for name, colour, x0 in zip(names, COLOURS, range(EDGE, width, 160), strict=False)
     ]
     ends = _text(x(ordinals[0]), height - EDGE + 14, days[0], "start") + _text(
         x(ordinals[-1]), height - EDGE + 14, days[-1], "end"
@@ -205,10 +205,10 @@ def _matrix_cell(cell: Mapping[str, Any]) -> str:
 def _cell(value: Any, marks: Mapping[str, str], decimals: int) -> str:
     if isinstance(value, bool):
         value = "yes" if value else "no"
+    if pd.isna(value):
+        return "<td></td>"
     if isinstance(value, pd.Timestamp):
         value = value.strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
-    if value is None or (isinstance(value, float) and pd.isna(value)):
-        return "<td></td>"
     if isinstance(value, float):
         return f"<td{NUMBER}>{value:.{decimals}f}</td>"
     if hasattr(value, "__index__"):

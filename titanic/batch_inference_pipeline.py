@@ -27,6 +27,13 @@ class Passengers(StrEnum):
     both = "both"
 
 
+IS_SYNTHETIC = {
+    Passengers.real: [False],
+    Passengers.synthetic: [True],
+    Passengers.both: [False, True],
+}
+
+
 def main(
     date: console.DateOption = None,
     passengers: Annotated[
@@ -39,26 +46,26 @@ def main(
     with fti.run(project, "titanic", "batch_inference", date) as run:
         current = models.fetch_model(project, "titanic")
         store = project.get_feature_store()
-        people = read_passengers(store, passengers)
+        people = read_passengers(store)
+        asked = people[people["is_synthetic"].isin(IS_SYNTHETIC[passengers])]
         known = rows.stored(store, "titanic_predictions")
-        new = predict(current, without_prediction(people, known, current.version), date)
+        new = predict(current, without_prediction(asked, known, current.version), date)
         if len(new):
             predictions_group(store).insert(new, wait=True)
 
         predictions = pd.concat([known, new], ignore_index=True)
         files = monitor.files(current, people, predictions, date)
-        run.rows_in, run.rows_out = len(people), len(new)
+        run.rows_in, run.rows_out = len(asked), len(new)
         run.model_version, run.published = current.version, len(files)
         fti.publish(project, "titanic", files)
     console.say(f"{len(new)} predictions by model version {current.version}; {len(files)} files")
 
 
-def read_passengers(store, which: Passengers) -> pd.DataFrame:
-    """Read the passengers of both kinds, or of one, as one table with `is_synthetic`."""
-    kinds = GROUPS if which == Passengers.both else {which.value: GROUPS[which.value]}
+def read_passengers(store) -> pd.DataFrame:
+    """Read the passengers of both kinds as one table with `is_synthetic`."""
     tables = [
         rows.stored(store, name).assign(is_synthetic=kind == "synthetic")
-        for kind, name in kinds.items()
+        for kind, name in GROUPS.items()
     ]
     return pd.concat([table for table in tables if len(table)], ignore_index=True)
 

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.model_selection import RepeatedStratifiedKFold
 
 from fti import console, quality
-from titanic.model import OURS, candidates
+from titanic.model import CANDIDATES, candidates, members
 from titanic.seeds import seed_models
 
 LABEL = "survived"
@@ -55,17 +55,29 @@ def cross_validate(
 ) -> Scored:
     """Score `estimator` by repeated stratified cross-validation; `progress` titles a bar."""
     y = np.asarray(y)
-    splitter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
-    splits = list(splitter.split(X, y))
-    fitted = Parallel(n_jobs=n_jobs, return_as="generator")(
+    splits = _splits(y, repeats, folds, seed)
+    # XGBoost and forests let other threads run, and starting a process costs as much as 20 fits
+    fitted = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
         delayed(_out_of_fold)(estimator, X, y, train, test) for train, test in splits
     )
     bar = console.progress(fitted, len(splits), progress)
-    probabilities, rows = np.empty((repeats, len(y))), []
+    probabilities = np.empty((repeats, len(y)))
     for k, p in enumerate(bar):
-        test = splits[k][1]
-        probabilities[k // folds, test] = p
-        rows.append({"repeat": k // folds} | quality.binary_scores(y[test], p))
+        probabilities[k // folds, splits[k][1]] = p
+    return _scored(y, probabilities, splits)
+
+
+def _splits(y: np.ndarray, repeats: int, folds: int, seed: int) -> list:
+    splitter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    return list(splitter.split(y, y))
+
+
+def _scored(y: np.ndarray, probabilities: np.ndarray, splits: list) -> Scored:
+    folds = len(splits) // len(probabilities)
+    rows = [
+        {"repeat": k // folds} | quality.binary_scores(y[test], probabilities[k // folds, test])
+        for k, (_, test) in enumerate(splits)
+    ]
     table = pd.DataFrame(rows)[["repeat", *SCORES]]
     scores = table[list(SCORES)]
     return Scored(
@@ -87,18 +99,27 @@ def choose(
 
     Give it training rows only: it splits them again, into other folds than those of the report.
     """
-    offered = candidates(seed)
-    losses = {
+    y = np.asarray(y)
+    given = {  # a candidate's probability is the mean of its members': each is fitted only once
         name: cross_validate(
-            candidate, X, y, repeats, 5, seed, n_jobs, _title(name, progress)
-        ).scores["log_loss"]
-        for name, candidate in offered.items()
+            member, X, y, repeats, 5, seed, n_jobs, _title(name, progress)
+        ).probabilities
+        for name, member in members(seed).items()
+    }
+    splits = _splits(y, repeats, 5, seed)
+    losses = {
+        name: _scored(y, np.mean([given[part] for part in parts], axis=0), splits).scores[
+            "log_loss"
+        ]
+        for name, parts in CANDIDATES.items()
     }
     name = min(losses, key=losses.__getitem__)
-    return name, offered[name], losses
+    return name, candidates(seed)[name], losses
 
 
-def meet(candidate, champion, X: pd.DataFrame, y, seed: int, repeats: int = 3) -> quality.Verdict:
+def meet(
+    candidate, champion, X: pd.DataFrame, y, seed: int, repeats: int = 3, n_jobs: int = 1
+) -> quality.Verdict:
     """Let a candidate meet the current model, each trained and scored on the same folds of `X`.
 
     Both are fitted anew in each fold, so neither is scored on rows it was trained on. `champion`
@@ -107,7 +128,7 @@ def meet(candidate, champion, X: pd.DataFrame, y, seed: int, repeats: int = 3) -
     scored = [
         None
         if model is None
-        else cross_validate(model, X, y, repeats=repeats, seed=seed).scores | {"n": len(X)}
+        else cross_validate(model, X, y, repeats, seed=seed, n_jobs=n_jobs).scores | {"n": len(X)}
         for model in (candidate, champion)
     ]
     return quality.champion_gate(*scored, metric="log_loss", higher_is_better=False)
@@ -137,15 +158,16 @@ def evaluate(
 ) -> dict:
     """Ours and the seeds' models on the same folds of a labelled feature table.
 
-    Out: accuracy, auc, log_loss, brier and their "spreads" for ours, with "calibration_error";
+    Ours is what training would choose, by folds other than these. Out: accuracy, auc, log_loss,
+    brier and their "spreads" for ours, with "model" (which it is) and "calibration_error";
     "baselines" holds the same four scores by name.
     """
     y = table[LABEL]
-    ours = cross_validate(
-        candidates()[OURS], table, y, repeats, 5, seed, n_jobs, _title("ours", progress)
-    )
+    name, estimator, _ = choose(table, y, n_jobs=n_jobs, progress=progress)
+    ours = cross_validate(estimator, table, y, repeats, 5, seed, n_jobs, _title(name, progress))
     errors = [quality.expected_calibration_error(y, p) for p in ours.probabilities]
     return {
+        "model": name,
         **ours.scores,
         "spreads": ours.spreads,
         "calibration_error": float(np.mean(errors)),

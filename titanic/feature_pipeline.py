@@ -13,6 +13,7 @@ import typer
 
 import fti
 from fti import console, quality, rows
+from fti.errors import UserError
 from titanic import features, sources, synthetic
 
 
@@ -44,11 +45,25 @@ def main(
 def store_passengers(store, passengers: pd.DataFrame) -> int:
     """Check and store the real passengers that are not stored alike; give how many."""
     known = rows.stored(store, "titanic_passengers")
+    check_same_people(passengers, known)
     new = rows.new_or_changed(passengers, known, ["passenger_id"])
     if len(new):
         quality.check(new, features.schema(), "titanic passengers")
         passengers_group(store).insert(new, wait=True)
     return len(new)
+
+
+def check_same_people(passengers: pd.DataFrame, known: pd.DataFrame) -> None:
+    """Raise when the stored passengers are others, as those of the sample and of the course are."""
+    if known.empty:
+        return
+    both = passengers.merge(known, on="passenger_id", suffixes=("", "_stored"))
+    renamed = int((both["name"] != both["name_stored"]).sum())
+    if renamed > len(both) / 2:
+        raise UserError(
+            f"This project holds other passengers: {renamed} of {len(both)} with the same "
+            "passenger_id have another name; choose another project with FTI_PROJECT=NAME."
+        )
 
 
 def store_synthetic(store, passengers: pd.DataFrame, number: int, date: Date, drift: float) -> int:

@@ -21,6 +21,14 @@ from xgboost import XGBClassifier, XGBModel, XGBRegressor
 from titanic.scoring import Linear, Scorer, Trees, linear_terms, tree_columns
 
 OURS = "linear_and_forest"
+CANDIDATES = {  # each the mean of some `members`
+    OURS: ("linear", "forest"),
+    "linear_forest_boosted": ("linear", "forest", "boosted"),
+    "linear_and_forest_regressed_age": ("linear", "forest_regressed_age"),
+    "linear": ("linear",),
+    "forest": ("forest",),
+    "boosted": ("boosted",),
+}
 
 # What skops has to trust in a file of ours
 TRUSTED = (
@@ -112,15 +120,22 @@ def vote(*members) -> VotingClassifier:
     return VotingClassifier([(str(k), member) for k, member in enumerate(members)], voting="soft")
 
 
-def candidates(seed: int = 0) -> dict:
-    """Name -> unfitted estimator, ours first."""
+def members(seed: int = 0) -> dict:
+    """Name -> unfitted estimator of which the candidates are made."""
     return {
-        "linear_and_forest": vote(linear(seed), forest(seed)),
-        "linear_forest_boosted": vote(linear(seed), forest(seed), boosted(seed)),
-        "linear_and_forest_regressed_age": vote(linear(seed), forest(seed, regressed_age=True)),
         "linear": linear(seed),
         "forest": forest(seed),
         "boosted": boosted(seed),
+        "forest_regressed_age": forest(seed, regressed_age=True),
+    }
+
+
+def candidates(seed: int = 0) -> dict:
+    """Name -> unfitted estimator, ours first."""
+    of = members(seed)
+    return {
+        name: of[parts[0]] if len(parts) == 1 else vote(*(of[part] for part in parts))
+        for name, parts in CANDIDATES.items()
     }
 
 

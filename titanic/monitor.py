@@ -22,9 +22,24 @@ DRIFT_COLUMNS = (
     "pclass", "sex", "age", "sibsp", "parch", "fare", "embarked", "title", "deck", "ticket_group",
 )  # fmt: skip
 AGE_BANDS = {"child (0-14)": 15, "young (15-29)": 30, "middle (30-49)": 50, "older (50+)": 200}
+BAND_ORDER = {band: place for place, band in enumerate([*AGE_BANDS, "unknown"])}
 KINDS = {"real": False, "synthetic": True}
-SEEDS_BEST = "the best of the four seeds"
-MARKS = {"survived": "good", "died": "bad", "stable": "good", "act": "bad"}
+OUTCOMES = {0: "died", 1: "survived"}
+SCORES = {"accuracy": "accuracy", "auc": "AUC", "log_loss": "log-loss", "brier": "Brier score"}
+HIGHER_IS_BETTER = ("accuracy", "auc")
+MODELS = {
+    "seed_a_random_forest": "A: random forest",
+    "seed_b_xgboost": "B: XGBoost",
+    "seed_c_nearest_neighbours": "C: nearest neighbours",
+    "seed_d_gradient_boosting": "D: gradient boosting",
+    "majority": "always the same guess",
+}
+OVER_TIME = (
+    "Accuracy of all predictions up to each day, beside that of always guessing the more frequent "
+    "outcome (majority)."
+)
+SPACE = "\N{NO-BREAK SPACE}"
+MARKS = {"right": "good", "wrong": "bad", "stable": "good", "watch": "warn", "act": "bad"}
 
 
 def files(
@@ -106,41 +121,35 @@ def group_rates(joined: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
         "class": joined["pclass"].map({1: "first", 2: "second", 3: "third"}),
         "age": bands.fillna("unknown"),
     }
-    return {
-        name: quality.group_rates(joined["outcome"], joined["probability"], values).to_dict(
-            "records"
-        )
+    rates = {
+        name: quality.group_rates(joined["outcome"], joined["probability"], values)
         for name, values in groups.items()
     }
+    rates["age"] = rates["age"].sort_values("group", key=lambda band: band.map(BAND_ORDER))
+    return {name: table.to_dict("records") for name, table in rates.items()}
 
 
 def _of_kind(by_current: pd.DataFrame, joined: pd.DataFrame, synthetic: bool) -> dict[str, Any]:
     mine = by_current[by_current["is_synthetic"] == synthetic]
     found = monitor.scores(mine)
-    if len(mine):
-        found["groups"] = group_rates(mine)
+    if found["outcomes"]:
+        found["groups"] = group_rates(mine[mine["outcome"].notna()])
     found["history"] = monitor.history(joined[joined["is_synthetic"] == synthetic])
     return found
 
 
 def render(summary: dict[str, Any], recent: pd.DataFrame) -> str:
     """Give the report as one HTML page."""
-    model = summary["model"]
+    model, fresh = summary["model"], summary["freshness"]
     return report.page(
         "Titanic: who survives",
-        f"Model version {model['version']} on {summary['freshness']['run_date']} (UTC)",
+        f"Model version {model['version']} on {fresh['run_date']}; next run expected "
+        f"{fresh['next_run_expected'][:10]} (UTC)",
         [
             report.tiles(_tiles(model)),
             report.section("The model", report.paragraph(_lineage(model)), _baselines(model)),
             *(_kind_section(kind, summary[kind]) for kind in KINDS),
-            report.section(
-                "Drift of the synthetic passengers",
-                report.paragraph(
-                    "Newest synthetic passengers against the real ones. PSI below 0.1 is stable, "
-                    "above 0.25 calls for action; both limits rise by what few rows scatter."
-                ),
-                report.table(_drift_table(summary["drift"]), MARKS),
-            ),
+            report.section("Drift of the synthetic passengers", *_drift(summary["drift"])),
             *(
                 _recent_section(kind, recent[recent["is_synthetic"] == KINDS[kind]])
                 for kind in KINDS
@@ -150,31 +159,36 @@ def render(summary: dict[str, Any], recent: pd.DataFrame) -> str:
 
 
 def _tiles(model: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    metrics, baselines = model["metrics"], model["baselines"]
-    seeds = [scores for name, scores in baselines.items() if name.startswith("seed")]
     best = {
-        name: (max if name in ("accuracy", "auc") else min)(s[name] for s in seeds)
-        for name in ("accuracy", "auc", "log_loss", "brier")
+        name: (max if name in HIGHER_IS_BETTER else min)(
+            scores[name] for scores in model["baselines"].values()
+        )
+        for name in SCORES
     }
     return {
-        name.replace("_", "-"): (f"{metrics[name]:.3f}", f"{best[name]:.3f} {SEEDS_BEST}")
-        for name in best
+        title: (f"{model['metrics'][name]:.3f}", f"best baseline {best[name]:.3f}")
+        for name, title in SCORES.items()
     }
 
 
 def _lineage(model: dict[str, Any]) -> str:
+    verdict = model["verdict"]
     return (
-        f"{model['recipe']} trained on {model['rows']} real passengers (training dataset version "
-        f"{model['training_dataset_version']}) for {model['date']}. {model['verdict']}. Scores are "
-        "means of 10 times repeated 5-fold cross-validation."
+        f"Recipe {model['recipe']}, trained on {model['rows']} real passengers (training dataset "
+        f"version {model['training_dataset_version']}) for {model['date']}. "
+        f"{verdict[:1].upper()}{verdict[1:]}. Scores are means of 5-fold cross-validation, "
+        f"repeated {model['repeats']} times for this model and once, on the first of the same "
+        "splits, for the others. A to D are the student projects that this one grew out of."
     )
 
 
 def _baselines(model: dict[str, Any]) -> str:
-    ours = {name: model["metrics"][name] for name in ("accuracy", "auc", "log_loss", "brier")}
-    scores = {"this model": ours, **model["baselines"]}
+    scores = {"this model": model["metrics"], **model["baselines"]}
     table = pd.DataFrame(
-        [{"model": name.replace("_", " "), **values} for name, values in scores.items()]
+        [
+            {"model": MODELS.get(name, name), **{t: values[s] for s, t in SCORES.items()}}
+            for name, values in scores.items()
+        ]
     )
     return report.table(table)
 
@@ -190,24 +204,56 @@ def _kind_section(kind: str, found: dict[str, Any]) -> str:
     )
     if kind == "real":
         said += " Each real passenger was predicted by models that had not seen their outcome."
-    confusion = pd.DataFrame(found["confusion"])
-    for column in ("actual", "predicted"):
-        confusion[column] = confusion[column].map({0: "died", 1: "survived"})
-    groups = pd.concat([pd.DataFrame(rows) for rows in found["groups"].values()])
-    shown = ["group", "n", "mean_predicted", "observed_rate", "observed_low", "observed_high"]
+    matrix = report.confusion_matrix(found["confusion"], OUTCOMES)
     return report.section(
         title,
         report.paragraph(said),
-        report.table(confusion, MARKS),
-        report.reliability_chart(found["reliability"]),
-        report.table(groups[shown]),
+        report.beside(matrix, report.reliability_chart(found["reliability"])),
+        *_over_time(found["history"]),
+        report.table(_group_table(found["groups"])),
     )
 
 
-def _drift_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    table = pd.DataFrame(rows)
-    shown = ["feature", "psi", "watch_above", "act_above", "n_reference", "n_current", "status"]
-    return table[shown] if len(table) else table
+def _over_time(history: list[dict[str, Any]]) -> list[str]:
+    lines = monitor.running(history)
+    days = lines.pop("day")
+    if len(days) < 2:
+        return []
+    return [report.score_chart(days, lines, OVER_TIME)]
+
+
+def _group_table(groups: dict[str, list[dict[str, Any]]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "by": name,
+                "group": row["group"],
+                "passengers": row["n"],
+                "predicted": row["mean_predicted"],
+                "survived": row["observed_rate"],
+                "95 % interval": SPACE.join(
+                    (f"{row['observed_low']:.3f}", "to", f"{row['observed_high']:.3f}")
+                ),
+            }
+            for name, rows in groups.items()
+            for row in rows
+        ]
+    )
+
+
+def _drift(rows: list[dict[str, Any]]) -> list[str]:
+    if not rows:
+        return [report.paragraph("Nothing to compare yet.")]
+    table = pd.DataFrame(rows)[["feature", "psi", "watch_above", "act_above", "status"]]
+    return [
+        report.paragraph(
+            f"The newest {rows[0]['n_current']} synthetic passengers against "
+            f"{rows[0]['n_reference']} real ones, by population stability index (PSI): above 0.1 "
+            "is worth a look, above 0.25 calls for action. Both limits rise by what so few rows "
+            "scatter."
+        ),
+        report.table(table.rename(columns={"psi": "PSI"}), MARKS),
+    ]
 
 
 def _recent_section(kind: str, recent: pd.DataFrame) -> str:
@@ -217,10 +263,11 @@ def _recent_section(kind: str, recent: pd.DataFrame) -> str:
             "passenger": table["name"],
             "class": table["pclass"],
             "sex": table["sex"],
-            "age": table["age"],
+            "age": table["age"].map("{:g}".format, na_action="ignore"),
             "probability": table["probability"],
-            "predicted": table["predicted"].map({0: "died", 1: "survived"}),
-            "outcome": table["outcome"].map({0: "died", 1: "survived"}),
+            "predicted": table["predicted"].map(OUTCOMES),
+            "outcome": table["outcome"].map(OUTCOMES),
+            "": (table["predicted"] == table["outcome"]).map({True: "right", False: "wrong"}),
         }
     )
     return report.section(f"Newest {kind} passengers", report.table(shown, MARKS, decimals=2))

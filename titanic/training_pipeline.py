@@ -50,12 +50,16 @@ def main(
     evaluate_only: Annotated[
         bool, typer.Option("--evaluate-only", help="Score on the raw --source, register nothing.")
     ] = False,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="How often the cross-validation that scores is repeated.")
+    ] = 10,
 ) -> None:
     """Train on all real passengers; register the model if it is not worse than the current one."""
     if evaluate_only:
         from titanic import evaluation
 
-        scores = evaluation.evaluate(features.build_features(sources.read(source)), progress=True)
+        table = features.build_features(sources.read(source))
+        scores = evaluation.evaluate(table, repeats=repeats, n_jobs=-1, progress=True)
         console.say(json.dumps(scores))
         return
     date = console.day(date)
@@ -67,7 +71,9 @@ def main(
         if is_due(train, data, latest):
             X, y = view.training_data(training_helper_columns=True)
             run.rows_in = len(X)
-            version, verdict = train_and_register(project, view, X, y["survived"], data, date)
+            version, verdict = train_and_register(
+                project, view, X, y["survived"], data, date, repeats
+            )
             run.message = verdict.reason
         else:
             version, run.message = None, f"not due (--train {train.value})"
@@ -107,7 +113,7 @@ def is_due(train: Train, data: str, latest: Any) -> bool:
 
 
 def train_and_register(
-    project, view, X: pd.DataFrame, y: pd.Series, data: str, date: Date
+    project, view, X: pd.DataFrame, y: pd.Series, data: str, date: Date, repeats: int
 ) -> tuple[int | None, quality.Verdict]:
     """Choose, score and fit a model; register it if the gate lets it pass.
 
@@ -117,12 +123,14 @@ def train_and_register(
     from titanic.model import TRUSTED, scorer_of
 
     name, estimator, losses = evaluation.choose(X, y, n_jobs=-1, progress=True)
-    scored = evaluation.cross_validate(estimator, X, y, n_jobs=-1, progress=f"scoring {name}")
     champion = models.current_model(project, "titanic", trusted=TRUSTED)
-    verdict = evaluation.meet(estimator, champion and champion.model, X, y, seed=GATE_SEED)
+    verdict = evaluation.meet(estimator, champion and champion.model, X, y, GATE_SEED, n_jobs=-1)
     if not verdict.accepted:
         return None, verdict
 
+    scored = evaluation.cross_validate(
+        estimator, X, y, repeats, n_jobs=-1, progress=f"scoring {name}"
+    )
     estimator.fit(X, y)
     scorer = scorer_of(estimator)
     check_equal(estimator.predict_proba(X), scorer.predict_proba(X))
@@ -135,6 +143,7 @@ def train_and_register(
         "date": date.isoformat(),
         "training_dataset_version": view.get_last_accessed_training_dataset(),
         "verdict": verdict.reason,
+        "repeats": repeats,
         "spreads": scored.spreads,
         "baselines": evaluation.baselines(X, y, repeats=1, n_jobs=-1, progress=True),
     }

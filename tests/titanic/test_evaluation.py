@@ -113,7 +113,14 @@ def test_ours_beats_the_seeds_and_the_target_on_the_real_passengers(passengers):
 def test_evaluation_names_ours_and_every_baseline(table):
     report = evaluation.evaluate(table.head(150), repeats=1, n_jobs=1)
 
-    assert {*evaluation.SCORES, "spreads", "calibration_error", "baselines"} == report.keys()
+    assert {
+        *evaluation.SCORES,
+        "model",
+        "model",
+        "spreads",
+        "calibration_error",
+        "baselines",
+    } == report.keys()
     assert report["baselines"].keys() == seeds.seed_models().keys()
     majority = report["baselines"]["majority"]
     assert majority["auc"] == 0.5
