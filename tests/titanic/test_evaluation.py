@@ -116,7 +116,6 @@ def test_evaluation_names_ours_and_every_baseline(table):
     assert {
         *evaluation.SCORES,
         "model",
-        "model",
         "spreads",
         "calibration_error",
         "baselines",
