@@ -471,7 +471,7 @@ class FeatureGroup(Tagged):
             if name not in given.column_names:
                 kind = "Event time" if name == self.event_time else "Primary key"
                 raise ValueError(f"{kind} column {name} is missing in input dataframe")
-            if given[name].null_count:
+            if pc.any(pc.is_null(given[name], nan_is_null=True)).as_py():
                 kind = "Event time" if name == self.event_time else "Primary key"
                 raise ValueError(f"{kind} column {name} contains null values.")
         derived = [self._derived_feature(field) for field in given.schema]

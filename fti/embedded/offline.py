@@ -538,7 +538,8 @@ def _add(file: Path, columns: Sequence[str]) -> AddAction | None:
     metadata = pq.read_metadata(file)
     if not metadata.num_rows:
         return None
-    statistics = json.dumps(_statistics(metadata, columns))
+    # As it is: delta-rs decodes the escapes of characters beyond U+1FFFF to other characters.
+    statistics = json.dumps(_statistics(metadata, columns), ensure_ascii=False)
     return AddAction(file.name, file.stat().st_size, {}, _now(), True, statistics)
 
 

@@ -1,18 +1,15 @@
 """Several processes work in one project at once."""
 
-import multiprocessing
-import os
 from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 
 from fti.embedded.project import Project
+from tests.fti.embedded.processes import FORK
 
-FORK = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
-FORK.set_forkserver_preload([__name__, "deltalake", "duckdb", "pyarrow.parquet"])
 BATCH = 50  # rows
-WRITERS, BATCHES = 2, 12
+WRITERS, BATCHES = 2, 8
 
 
 def frame(ids, value):

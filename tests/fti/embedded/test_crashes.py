@@ -5,7 +5,6 @@ byte of a file it writes, the n-th file it makes and the n-th tick of its proces
 three lie inside delta-rs, DuckDB and SQLite.
 """
 
-import multiprocessing
 import os
 import random
 import shutil
@@ -23,6 +22,7 @@ import pytest
 from fti.embedded import offline
 from fti.embedded.files import TEMPORARY
 from fti.embedded.project import Project
+from tests.fti.embedded.processes import FORK
 
 if sys.platform == "win32":
     pytest.skip("needs POSIX signals and limits", allow_module_level=True)
@@ -32,8 +32,6 @@ import resource
 PACKAGE = str(Path(offline.__file__).parent)
 ROWS = 10_000  # so many that a data file is larger than any file of the catalog
 TICK = 0.004  # seconds of processor time between two looks of the kernel at its timers
-FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload([__name__, "deltalake", "duckdb", "pyarrow.parquet"])
 
 
 def frame(ids, value):

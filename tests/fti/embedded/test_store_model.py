@@ -142,7 +142,8 @@ class Store(RuleBasedStateMachine):
         """Replace some rows that are there."""
         once = {self.key(row): row for row in self.rows}
         if once:
-            rows = data.draw(st.lists(st.sampled_from(list(once.values())), unique_by=self.key))
+            there = st.sampled_from(list(once.values()))
+            rows = data.draw(st.lists(there, min_size=1, max_size=3, unique_by=self.key))
             changed = [row | {"note": "changed", "amount": math.inf} for row in rows]
             self.group.insert(self.frame(changed, pandas=False))
             self.rows = self.without({self.key(row) for row in rows}) + changed
@@ -213,10 +214,18 @@ class Store(RuleBasedStateMachine):
 def test_any_order_of_writes_leaves_the_rows_of_a_plain_list(kind):
     story = type("Store", (Store,), {"kind": kind}).TestCase
     story.settings = settings(
-        max_examples=12,
+        max_examples=8,
         stateful_step_count=14,
         deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
     story("runTest").runTest()
+
+
+@pytest.mark.parametrize("nothing", [None, math.nan])
+def test_a_key_that_is_no_number_is_refused_before_anything_is_stored(store, nothing):
+    group = store.get_or_create_feature_group("things", version=1, primary_key=["x"])
+    with pytest.raises(ValueError, match="Primary key column x contains null values"):
+        group.insert(pa.table({"x": pa.array([1.5, nothing], pa.float64())}))
+    assert store.get_feature_groups("things") == []
