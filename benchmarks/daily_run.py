@@ -87,7 +87,7 @@ def show(ours: list[tuple[float, float, float]], peer: list[tuple[float, float, 
         values = (mine, worst(ours, column), theirs, mine / theirs)
         limit = "" if target is None else f"<= {target:g}"
         table.add_row(name, *(f"{value:.2f}" for value in values), limit)
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ BATCH = 1_000
 CHUNK = 1_000_000
 KEY = ["id", "at"]
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 140)
 
 
 @dataclass

@@ -42,7 +42,7 @@ def main(
         shown.add_row(model, *(f"{scores[name]:.4f}" for name in TARGETS))
     ratios = (f"{ours[name] / best[name]:.3f}" for name in TARGETS)
     shown.add_row("ours / best seed", *ratios)
-    Console().print(shown)
+    Console(width=None if sys.stdout.isatty() else 140).print(shown)
     if not all(reached(name, ours[name], target) for name, target in TARGETS.items()):
         raise typer.Exit(1)
 

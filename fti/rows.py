@@ -26,6 +26,7 @@ def new_or_changed(rows: pd.DataFrame, known: pd.DataFrame, key: Sequence[str]) 
     """
     if rows.empty or known.empty or not set(rows.columns) <= set(known.columns):
         return rows
+    known = known[known[key[0]].isin(rows[key[0]])]
     ours = _comparable(rows).set_index(list(key))
     theirs = _comparable(known).set_index(list(key)).reindex(ours.index)[list(ours.columns)]
     same = (ours == theirs) | (ours.isna() & theirs.isna())

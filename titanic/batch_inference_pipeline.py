@@ -9,6 +9,7 @@ from datetime import date as Date
 from enum import StrEnum
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import typer
 
@@ -16,6 +17,7 @@ import fti
 from fti import console, models, rows
 from titanic import monitor, scoring
 
+SCORED_TOGETHER = 50_000  # passengers
 GROUPS = {"real": "titanic_passengers", "synthetic": "titanic_synthetic_passengers"}
 
 
@@ -84,8 +86,7 @@ def predict(current: models.ModelFiles, people: pd.DataFrame, date: Date) -> pd.
     Passengers the model was trained on get the probability that it gave them out of fold, when
     their outcome was held back: their score stays honest.
     """
-    scorer = scoring.load_scorer(current.folder)
-    probability = pd.Series(scoring.probabilities(scorer, people), index=people.index)
+    probability = pd.Series(score(current, people), index=people.index)
     held_out = people["passenger_id"].map(scoring.read_out_of_fold(current.folder))
     probability = held_out.where(~people["is_synthetic"]).fillna(probability)
     return pd.DataFrame(
@@ -98,6 +99,18 @@ def predict(current: models.ModelFiles, people: pd.DataFrame, date: Date) -> pd.
             "is_synthetic": people["is_synthetic"].astype(bool),
         }
     ).reset_index(drop=True)
+
+
+def score(current: models.ModelFiles, people: pd.DataFrame) -> np.ndarray:
+    """Give the model's probability for each passenger, many of them with a progress bar."""
+    scorer = scoring.load_scorer(current.folder)
+    starts = range(0, len(people), SCORED_TOGETHER)
+    many = f"scoring {len(people):,} passengers" if len(starts) > 1 else None
+    parts = [
+        scoring.probabilities(scorer, people.iloc[start : start + SCORED_TOGETHER])
+        for start in console.progress(starts, len(starts), many)
+    ]
+    return np.concatenate([np.empty(0), *parts])
 
 
 def predictions_group(store):

@@ -61,8 +61,9 @@ def check_same_people(passengers: pd.DataFrame, known: pd.DataFrame) -> None:
     renamed = int((both["name"] != both["name_stored"]).sum())
     if renamed > len(both) / 2:
         raise UserError(
-            f"This project holds other passengers: {renamed} of {len(both)} with the same "
-            "passenger_id have another name; choose another project with FTI_PROJECT=NAME."
+            f"This project holds other passengers (those of the sample, or of another table): "
+            f"{renamed} of {len(both)} with the same passenger_id have another name; choose "
+            "another project with FTI_PROJECT=NAME."
         )
 
 
@@ -73,7 +74,9 @@ def store_synthetic(store, passengers: pd.DataFrame, number: int, date: Date, dr
         store, "titanic_synthetic_passengers", start_time=date, end_time=date + timedelta(days=1)
     )
     added = 0
-    for batch in generator.batches(number, date, drift=drift):
+    batches = generator.batches(number, date, drift=drift)
+    many = f"storing {number:,} synthetic passengers" if number > synthetic.BLOCK else None
+    for batch in console.progress(batches, -(-number // synthetic.BLOCK), many):
         new = rows.new_or_changed(batch, known, ["passenger_id"])
         if len(new):
             synthetic_group(store).insert(new, wait=True)
