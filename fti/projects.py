@@ -45,9 +45,19 @@ def login() -> Any:
         from fti import cloud
 
         return cloud.login()
+    from fti.embedded.exceptions import FeatureStoreException
     from fti.embedded.project import DEFAULT_NAME, Project
 
-    project = Project(home(), os.environ.get("FTI_PROJECT") or DEFAULT_NAME)
+    name = os.environ.get("FTI_PROJECT") or DEFAULT_NAME
+    try:
+        project = Project(home(), name)
+    except OSError as error:
+        raise UserError(
+            f"The folder {home()} cannot be used ({error.strerror}): set FTI_HOME to one that can "
+            "be written."
+        ) from error
+    except FeatureStoreException as error:
+        raise UserError(f"FTI_PROJECT is '{name}'. {error}") from error
     announce(f"Embedded project {project.name} in {project.home}")
     return project
 

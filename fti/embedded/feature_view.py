@@ -228,8 +228,8 @@ class FeatureView(Tagged):
     ) -> tuple[Any, Any, Any, Any]:
         """Give X_train, X_test, y_train, y_test, split at random by size or by event time.
 
-        A random split depends on the rows' keys alone, not on their order, so a row stays where
-        it is from one run to the next. Each call makes a new training dataset version.
+        A random split depends on the rows' keys alone, not on their order: when rows are added,
+        only those near the boundary change sides. Each call makes a new training dataset version.
         """
         primary_key = _primary_key(primary_key, kwargs, "train_test_split")
         refuse("FeatureView.train_test_split", spine=spine, lookback=lookback, spine_df=spine_df)

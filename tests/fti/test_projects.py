@@ -95,3 +95,14 @@ def test_the_example_names_every_setting_and_sets_none():
     used |= {f"HOPSWORKS_{name}" for name in read}
     assert len(used) >= 14
     assert used == set(re.findall(r"^# ((?:FTI|HOPSWORKS)_\w+)=", example, re.MULTILINE))
+
+
+def test_a_folder_that_cannot_be_used_and_a_bad_name_are_one_sentence(home, monkeypatch):
+    home.parent.mkdir(exist_ok=True)
+    home.write_text("a file where the folder should be")
+    with pytest.raises(UserError, match="set FTI_HOME"):
+        projects.login()
+    home.unlink()
+    monkeypatch.setenv("FTI_PROJECT", "../x")
+    with pytest.raises(UserError, match=r"FTI_PROJECT is '\.\./x'"):
+        projects.login()
