@@ -115,25 +115,18 @@ def is_due(train: Train, data: str, latest: Any) -> bool:
 def train_and_register(
     project, view, X: pd.DataFrame, y: pd.Series, data: str, date: Date, repeats: int
 ) -> tuple[int | None, quality.Verdict]:
-    """Choose, score and fit a model; register it if the gate lets it pass.
+    """Choose a model and register it if the gate lets it pass.
 
     Gives the new version (None when refused) and the verdict.
     """
     from titanic import evaluation
-    from titanic.model import TRUSTED, scorer_of
+    from titanic.model import TRUSTED
 
     name, estimator, losses = evaluation.choose(X, y, n_jobs=-1, progress=True)
     champion = models.current_model(project, "titanic", trusted=TRUSTED)
     verdict = evaluation.meet(estimator, champion and champion.model, X, y, GATE_SEED, n_jobs=-1)
     if not verdict.accepted:
         return None, verdict
-
-    scored = evaluation.cross_validate(
-        estimator, X, y, repeats, n_jobs=-1, progress=f"scoring {name}"
-    )
-    estimator.fit(X, y)
-    scorer = scorer_of(estimator)
-    check_equal(estimator.predict_proba(X), scorer.predict_proba(X))
     record = {
         "recipe": RECIPE,
         "model": name,
@@ -144,27 +137,38 @@ def train_and_register(
         "training_dataset_version": view.get_last_accessed_training_dataset(),
         "verdict": verdict.reason,
         "repeats": repeats,
-        "spreads": scored.spreads,
-        "baselines": evaluation.baselines(X, y, repeats=1, n_jobs=-1, progress=True),
     }
-    version = fti.save_model(
+    return register(project, view, X, y, estimator, record), verdict
+
+
+def register(project, view, X: pd.DataFrame, y: pd.Series, estimator, record: dict) -> int:
+    """Score a model, fit it on all rows and save it with what travels beside it."""
+    from titanic import evaluation
+    from titanic.model import scorer_of
+
+    scored = evaluation.cross_validate(
+        estimator, X, y, record["repeats"], n_jobs=-1, progress=f"scoring {record['model']}"
+    )
+    baselines = evaluation.baselines(X, y, repeats=1, n_jobs=-1, progress=True)
+    scorer = scorer_of(estimator.fit(X, y))
+    check_equal(estimator.predict_proba(X), scorer.predict_proba(X))
+    return fti.save_model(
         project,
         "titanic",
         estimator,
-        scored.scores,
+        scored.scores | {f"{name}_sd": spread for name, spread in scored.spreads.items()},
         feature_view=view,
-        training_dataset_version=view.get_last_accessed_training_dataset(),
+        training_dataset_version=record["training_dataset_version"],
         input_example=inputs(X).head(3),
         model_schema={"input": inputs(X).dtypes.astype(str).to_dict(), "output": "probability"},
         description="Probability that a passenger of the Titanic survives",
         files={
             SCORER: save_scorer(scorer),
-            RECORD: json.dumps(record).encode(),
+            RECORD: json.dumps(record | {"baselines": baselines}).encode(),
             OUT_OF_FOLD: pd.Series(scored.out_of_fold(), X["passenger_id"]).to_json().encode(),
             TICKET_GROUPS: json.dumps(features.ticket_group_sizes(X)).encode(),
         },
     )
-    return version, verdict
 
 
 def inputs(X: pd.DataFrame) -> pd.DataFrame:
