@@ -231,6 +231,7 @@ class FeatureGroup(Tagged):
             raise FeatureStoreException(
                 f"Feature group {self._label} has no features yet: save it with a data frame."
             )
+        self._check_keyed()
         self._register()
         return None, None
 
@@ -466,6 +467,7 @@ class FeatureGroup(Tagged):
 
     def _rows(self, features: pd.DataFrame | pa.Table) -> pa.Table:
         """Give a batch in the stored columns and types; raise for what does not fit."""
+        self._check_keyed()
         given = to_arrow(features)
         for name in self._table.key:
             if name not in given.column_names:
@@ -477,8 +479,6 @@ class FeatureGroup(Tagged):
         derived = [self._derived_feature(field) for field in given.schema]
         if self._document["features"]:
             check_schema(self.features, derived)
-        else:
-            self._check_keyed()
         self._refuse_repeated_keys(given)
         if not self._document["features"]:
             self._document["features"] = [feature.to_dict() for feature in derived]

@@ -720,3 +720,13 @@ def test_a_group_that_a_view_reads_is_not_deleted(store, group):
     assert len(group.read()) == 1
     group.delete(force=True)
     assert store.get_feature_view("sky", 1) is None
+
+
+def test_a_group_without_any_key_is_refused_also_when_its_features_are_given(store):
+    group = store.create_feature_group("keyless", 1, features=[Feature("age", "double")])
+
+    with pytest.raises(FeatureStoreException, match="neither primary_key nor event_time"):
+        group.save()
+    with pytest.raises(FeatureStoreException, match="neither primary_key nor event_time"):
+        group.insert(pd.DataFrame({"age": [1.0]}))
+    assert store.get_feature_group("keyless", 1) is None
