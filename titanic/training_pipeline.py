@@ -17,7 +17,7 @@ import pandas as pd
 import typer
 
 import fti
-from fti import console, models, quality
+from fti import console, models, quality, runs
 from fti.errors import UserError
 from titanic import features, sources
 from titanic.scoring import (
@@ -30,6 +30,7 @@ from titanic.scoring import (
 )
 
 HELPERS = ["passenger_id", "recorded_at", "ticket", "name"]
+LOOK_BACK = 1000  # runs: most of a year of days
 GATE_SEED = 1  # of the folds on which a candidate meets the current version
 
 
@@ -68,13 +69,14 @@ def main(
         view = feature_view(project.get_feature_store())
         data = fingerprint(view.query.read())
         latest = models.latest_model(project, "titanic")
-        if is_due(train, data, latest):
+        if is_due(train, data, latest) and not (train == Train.due and was_refused(project, data)):
             X, y = view.training_data(training_helper_columns=True)
             run.rows_in = len(X)
             version, verdict = train_and_register(
                 project, view, X, y["survived"], data, date, repeats
             )
             run.message = verdict.reason
+            run.details = {"data": data, "recipe": RECIPE, "accepted": verdict.accepted}
         else:
             version, run.message = None, f"not due (--train {train.value})"
         run.model_version = version or (latest.version if latest else None)
@@ -110,6 +112,13 @@ def is_due(train: Train, data: str, latest: Any) -> bool:
         return train != Train.never
     made_of = json.loads((Path(latest.download()) / RECORD).read_text("utf-8"))
     return (made_of["data"], made_of["recipe"]) != (data, RECIPE)
+
+
+def was_refused(project, data: str) -> bool:
+    """Tell whether the gate refused a model of these rows and this recipe: it would do so again."""
+    decisions = runs.recent(project, LOOK_BACK)["details"].map(json.loads)
+    refused = {"data": data, "recipe": RECIPE, "accepted": False}
+    return any(refused.items() <= decision.items() for decision in decisions)
 
 
 def train_and_register(

@@ -5,6 +5,7 @@ A query is compiled to one DuckDB statement over the data files of each feature 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -33,6 +34,7 @@ COMPARISONS = {
     "LIKE": "LIKE",
 }
 JOIN_TYPES = {"inner": "INNER", "left": "LEFT", "right": "RIGHT", "full": "FULL", "outer": "FULL"}
+READ_ATTEMPTS = 5  # each finds the newest version again
 SECONDS_END = 10**10  # Hopsworks takes integers of at most ten digits as seconds, longer ones as ms
 
 
@@ -287,9 +289,18 @@ class Query:
         versions: dict[str, int | None] | None = None,
         outputs: list[Output] | None = None,
     ) -> pa.Table:
-        """Read as an Arrow table; `versions` pins table versions by `<name>_<version>`."""
-        statement = Statement(self, start_time, end_time, versions or {}, outputs)
-        return run(statement.text, statement.tables)
+        """Read as an Arrow table; `versions` pins table versions by `<name>_<version>`.
+
+        Where files vanish between finding and reading them (somebody cleaned up all that the
+        newest version does not refer to), the newest version is found again and read.
+        """
+        for attempt in itertools.count(1):
+            statement = Statement(self, start_time, end_time, versions or {}, outputs)
+            try:
+                return run(statement.text, statement.tables)
+            except FileNotFoundError:
+                if versions or attempt == READ_ATTEMPTS:
+                    raise
 
     def outputs(self) -> list[Output]:
         """Give the columns of the result; two of one name are an error that names the prefix."""
@@ -534,11 +545,18 @@ def _timestamp(milliseconds: int | None, microseconds: int = 0) -> str:
 
 
 def run(text: str, tables: dict[str, pa.Table]) -> pa.Table:
-    """Run compiled SQL; what DuckDB refuses becomes a FeatureStoreException."""
+    """Run compiled SQL; what DuckDB refuses becomes a FeatureStoreException.
+
+    Raises FileNotFoundError when a data file is not there any more.
+    """
     import duckdb
 
     try:
         return offline.sql(text, **tables)
+    except duckdb.IOException as error:
+        if "No files found" in str(error) or "No such file" in str(error):
+            raise FileNotFoundError(f"A data file is gone: {error}") from error
+        raise
     except (duckdb.ConversionException, duckdb.BinderException) as error:
         raise FeatureStoreException(f"The query cannot be run: {error}") from error
 

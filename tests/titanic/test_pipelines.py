@@ -188,6 +188,24 @@ def test_a_corrected_passenger_makes_training_due(trained, csv, tmp_path):
     assert due()
 
 
+def test_a_model_that_the_gate_refused_is_not_trained_again_every_day(trained, csv, tmp_path):
+    raw = sources.read(csv)
+    raw.loc[7, "age"] = 44.0
+    corrected = write_csv(raw, tmp_path / "corrected.csv")
+    day.main(corrected, SECOND, train=Train.never)
+    data = training_pipeline.fingerprint(
+        training_pipeline.feature_view(trained.get_feature_store()).query.read()
+    )
+    with fti.run(trained, "titanic", "training", SECOND) as run:
+        run.message = "refused: log_loss"
+        run.details = {"data": data, "recipe": scoring.RECIPE, "accepted": False}
+
+    training_pipeline.main(date=SECOND, train=Train.due)
+
+    assert models.latest_model(trained, "titanic").version == 1
+    assert "not due" in runs.recent(trained, 1)["message"][0]
+
+
 def test_the_course_s_passengers_run_through_the_day(passengers, home):
     course = ROOT.parent / "shared" / "data" / "titanic" / "titanic.csv"
     feature_pipeline.main(str(course), FIRST)

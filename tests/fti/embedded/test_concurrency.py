@@ -4,6 +4,7 @@ from itertools import chain
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from fti.embedded.project import Project
 from tests.fti.embedded.processes import FORK
@@ -124,11 +125,11 @@ def read_until(home, last):
     return reads
 
 
-def insert_then_merge(home, batches):
+def insert_then_merge(home, batches, keep_hours=None):
     for number in range(batches):
         group(home).insert(frame(range(number * BATCH, (number + 1) * BATCH), number))
         if number % 5 == 4:
-            group(home).delta_vacuum()
+            group(home).delta_vacuum(keep_hours)
     return batches
 
 
@@ -161,10 +162,12 @@ JOBS = {
 }
 
 
-def test_readers_see_whole_batches_while_others_insert_and_merge_files(tmp_path):
+@pytest.mark.parametrize("keep_hours", [None, 0], ids=["kept a week", "dropped at once"])
+def test_readers_see_whole_batches_while_others_insert_and_merge_files(tmp_path, keep_hours):
     group(tmp_path).insert(frame(range(BATCH), 0))
     batches = 40
-    _, reads = at_once(run, ("insert", tmp_path, batches), ("read", tmp_path, batches - 1))
+    inserts = ("insert", tmp_path, batches, keep_hours)
+    _, reads = at_once(run, inserts, ("read", tmp_path, batches - 1))
     assert reads > 1
 
 
