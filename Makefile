@@ -70,6 +70,10 @@ endif
 	@touch $@
 
 $(RUN):
+ifdef UV
+	@$(UV) venv --quiet --python '>=3.11,<3.15' $(VENV)
+else
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: name it with PYTHON=..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
+endif

@@ -33,11 +33,12 @@ def main(
     with fti.run(project, "titanic", "feature", date) as run:
         run.source = sources.chosen(source)
         passengers = features.build_features(sources.read(source))
+        generator = synthetic.fit(passengers) if number else None
         run.rows_in = len(passengers)
 
         store = project.get_feature_store()
         stored = store_passengers(store, passengers)
-        invented = store_synthetic(store, passengers, number, date, drift)
+        invented = store_synthetic(store, generator, number, date, drift) if generator else 0
         run.rows_out = stored + invented
     console.say(f"{len(passengers)} passengers, {stored} new or changed; {invented} invented")
 
@@ -67,9 +68,10 @@ def check_same_people(passengers: pd.DataFrame, known: pd.DataFrame) -> None:
         )
 
 
-def store_synthetic(store, passengers: pd.DataFrame, number: int, date: Date, drift: float) -> int:
-    """Store the day's synthetic passengers, drawn like the real ones; give how many are new."""
-    generator = synthetic.fit(passengers)
+def store_synthetic(
+    store, generator: synthetic.PassengerGenerator, number: int, date: Date, drift: float
+) -> int:
+    """Store the day's synthetic passengers; give how many are new."""
     known = rows.stored(
         store, "titanic_synthetic_passengers", start_time=date, end_time=date + timedelta(days=1)
     )

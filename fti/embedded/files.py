@@ -9,7 +9,6 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-CHUNK = 2**20  # bytes
 TEMPORARY = ".partial-"
 LOCK = ".lock"
 ABANDONED = 24 * 3600  # seconds after which a temporary file belongs to no running process
@@ -17,11 +16,8 @@ ABANDONED = 24 * 3600  # seconds after which a temporary file belongs to no runn
 
 def sha256(path: Path) -> str:
     """Give the SHA-256 of a file in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def checksums(folder: Path) -> dict[str, str]:

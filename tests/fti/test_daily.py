@@ -10,6 +10,7 @@ import pytest
 
 import fti
 from fti import runs
+from fti.daily import may_take_sample
 from titanic import feature_pipeline, model, scoring, training_pipeline
 
 ROOT = Path(__file__).parents[2]
@@ -141,3 +142,10 @@ def test_an_unknown_use_case_is_one_sentence_and_nothing_runs(name, home):
     assert ran.returncode == 1 and ran.stdout == ""
     lines = [line for line in ran.stderr.splitlines() if not line.startswith("Embedded project")]
     assert lines == [f"There is no use case '{name}' here: name a folder that holds one."]
+
+
+def test_the_sample_never_enters_a_shared_project_or_replaces_a_named_source(project, monkeypatch):
+    assert may_take_sample(project, "titanic")
+    assert not may_take_sample(object(), "titanic")  # not ours, so Hopsworks'
+    monkeypatch.setenv("TITANIC_SOURCE", "mine.csv")
+    assert not may_take_sample(project, "titanic")

@@ -327,3 +327,15 @@ def test_predicting_without_a_model_is_one_sentence(home, csv):
 def test_training_without_passengers_is_one_sentence(home):
     with pytest.raises(UserError, match=r"python -m titanic\.feature_pipeline"):
         training_pipeline.main(date=FIRST)
+
+
+def test_a_table_one_cannot_draw_from_stores_nothing_unless_nothing_is_drawn(home, tmp_path):
+    survivors = sources.sample().query("survived == 1").head(2)
+    few = write_csv(survivors, tmp_path / "few.csv")
+
+    with pytest.raises(SourceError, match="survived and lost"):
+        feature_pipeline.main(few, FIRST)
+    assert fti.login().get_feature_store().get_feature_group("titanic_passengers", 1) is None
+
+    feature_pipeline.main(few, FIRST, 0)
+    assert len(stored()["titanic_passengers"]) == 2
