@@ -4,12 +4,12 @@
 -include .env
 export
 
-USE_CASES ?= titanic
+USE_CASES ?= titanic iris
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
-LOCKED := titanic
+LOCKED := titanic iris
 
 .DEFAULT_GOAL := help
 .PHONY: help daily test lint format lock bench clean
@@ -43,14 +43,14 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --no-header 
 
 lock: ## write requirements/*.txt from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
-	$(COMPILE) --group embedded $(LOCKED:%=--group %) --group test -o requirements/dev.txt
+	$(COMPILE) --group embedded $(LOCKED:%=--group %) --group apps --group test -o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt --group embedded $(LOCKED:%=--group %) \
 		-o requirements/daily.txt
-	@for use_case in $(LOCKED); do \
-		$(COMPILE) -c requirements/dev.txt --group embedded --group $$use_case \
-			-o requirements/$$use_case.txt && \
-		$(COMPILE) -c requirements/dev.txt --group hopsworks --group $$use_case \
-			-o requirements/$$use_case-hopsworks.txt || exit 1; \
+	@for group in $(LOCKED) apps; do \
+		$(COMPILE) -c requirements/dev.txt --group embedded --group $$group \
+			-o requirements/$$group.txt && \
+		$(COMPILE) -c requirements/dev.txt --group hopsworks --group $$group \
+			-o requirements/$$group-hopsworks.txt || exit 1; \
 	done
 
 clean: ## remove the environment and caches; the project in .fti stays

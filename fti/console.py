@@ -112,6 +112,14 @@ SourceOption = Annotated[
     ),
 ]
 
+SyntheticOption = Annotated[
+    int, typer.Option("--synthetic", min=0, help="How many synthetic rows the day brings.")
+]
+
+DriftOption = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Shift the synthetic rows, to see an alarm.")
+]
+
 
 class StderrHandler(logging.StreamHandler):
     """Writes to whatever `sys.stderr` is at the time."""

@@ -4,6 +4,8 @@ Numbers here are effect sizes with the row counts beside them, never p-values: o
 p-value finds every difference, on a small one none.
 """
 
+import logging
+import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,8 @@ import pandas as pd
 
 from fti.errors import UserError
 
+log = logging.getLogger(__name__)
+
 # The usual reading of PSI, a rule of thumb from credit scoring (Siddiqi, Credit Risk Scorecards,
 # 2006): below 0.1 stable, 0.1 to 0.25 watch, above 0.25 act.
 PSI_WATCH = 0.1
@@ -20,6 +24,7 @@ PSI_ACT = 0.25
 MIN_ROWS = 50  # with so few a share of one half is still uncertain by 14 points (95 %)
 BINS = 10
 Z_95 = 1.959963984540054  # standard normal quantile of a two-sided 95 % interval
+LONGEST_WARNING = 160  # characters
 SHOWN = 3  # values and keys that an error message shows of each failed check
 
 
@@ -35,17 +40,21 @@ def check(table: pd.DataFrame, schema, what: str) -> pd.DataFrame:
 
     Raises one `DataError` that names `what` and lists every failed check with its column, the
     number of rows, and the first values and row keys (the schema's `unique` columns, else the
-    index).
+    index). What checks that only warn found is logged, a line each.
     """
-    from pandera.errors import SchemaErrors
+    from pandera.errors import SchemaErrors, SchemaWarning
 
-    with warnings.catch_warnings():
-        # pandera 0.35 concatenates its failure tables in a way pandas 2.3 deprecates
-        warnings.filterwarnings("ignore", category=FutureWarning, module=r"pandera\.")
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", SchemaWarning)
         try:
-            return schema.validate(table, lazy=True)
+            checked, failures = schema.validate(table, lazy=True), None
         except SchemaErrors as error:
-            failures = error.failure_cases
+            checked, failures = table, error.failure_cases
+    for warning in found:
+        log.warning("%s: %s", what, textwrap.shorten(str(warning.message), LONGEST_WARNING))
+    if failures is None:
+        return checked
     keys = _key_columns(schema, table)
     lines = [_failed_check(cases, table, keys) for cases in _by_check(failures)]
     ways = f"{len(lines)} check{'s' if len(lines) > 1 else ''}"

@@ -7,15 +7,24 @@ from writing at all, on both sides of the Hopsworks API.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date as Date
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
+
+from fti.errors import UserError
 
 
 def stored(store: Any, name: str, version: int = 1, **between: Any) -> pd.DataFrame:
     """Read a feature group (`start_time`, `end_time` as in Hopsworks); empty if there is none."""
     group = store.get_feature_group(name, version=version)
     return pd.DataFrame() if group is None else group.read(**between)
+
+
+def day(date: Date) -> dict[str, Date]:
+    """Give what `stored` has to be asked for the rows of one day (UTC)."""
+    return {"start_time": date, "end_time": date + timedelta(days=1)}
 
 
 def new_or_changed(rows: pd.DataFrame, known: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
@@ -32,6 +41,26 @@ def new_or_changed(rows: pd.DataFrame, known: pd.DataFrame, key: Sequence[str]) 
     same = (ours == theirs) | (ours.isna() & theirs.isna())
     found = ours.index.isin(_comparable(known).set_index(list(key)).index)
     return rows[~(same.all(axis=1).to_numpy() & found)]
+
+
+def refuse_others(
+    table: pd.DataFrame, known: pd.DataFrame, key: str, identity: Sequence[str], entities: str
+) -> None:
+    """Raise UserError when the stored rows are of others, as those of a sample would be.
+
+    That is when more than half of the rows whose `key` is stored differ in a column of `identity`.
+    """
+    if known.empty:
+        return
+    both = table.merge(known, on=key, suffixes=("", "_stored"))
+    same = pd.DataFrame({name: both[name] == both[f"{name}_stored"] for name in identity})
+    others = int((~same.all(axis=1)).sum())
+    if others > len(both) / 2:
+        raise UserError(
+            f"This project holds other {entities} (those of the sample, or of another table): "
+            f"{others} of {len(both)} with the same {key} differ in {', '.join(identity)}; choose "
+            "another project with FTI_PROJECT=NAME."
+        )
 
 
 def _comparable(table: pd.DataFrame) -> pd.DataFrame:

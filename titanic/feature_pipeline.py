@@ -5,27 +5,19 @@ Reads the course's CSV or another `--source`; writes the feature groups `titanic
 """
 
 from datetime import date as Date
-from datetime import timedelta
-from typing import Annotated
 
 import pandas as pd
-import typer
 
 import fti
 from fti import console, quality, rows
-from fti.errors import UserError
 from titanic import features, sources, synthetic
 
 
 def main(
     source: console.SourceOption = None,
     date: console.DateOption = None,
-    number: Annotated[
-        int, typer.Option("--synthetic", min=0, help="Synthetic passengers of the day.")
-    ] = 1,
-    drift: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Shift the synthetic ones, to see an alarm.")
-    ] = 0.0,
+    number: console.SyntheticOption = 1,
+    drift: console.DriftOption = 0.0,
 ) -> None:
     """Store real passengers (new or changed ones) and the synthetic passengers of the day."""
     date = console.day(date)
@@ -46,7 +38,7 @@ def main(
 def store_passengers(store, passengers: pd.DataFrame) -> int:
     """Check and store the real passengers that are not stored alike; give how many."""
     known = rows.stored(store, "titanic_passengers")
-    check_same_people(passengers, known)
+    rows.refuse_others(passengers, known, "passenger_id", ["name"], "passengers")
     new = rows.new_or_changed(passengers, known, ["passenger_id"])
     if len(new):
         quality.check(new, features.schema(), "titanic passengers")
@@ -54,27 +46,11 @@ def store_passengers(store, passengers: pd.DataFrame) -> int:
     return len(new)
 
 
-def check_same_people(passengers: pd.DataFrame, known: pd.DataFrame) -> None:
-    """Raise when the stored passengers are others, as those of the sample and of the course are."""
-    if known.empty:
-        return
-    both = passengers.merge(known, on="passenger_id", suffixes=("", "_stored"))
-    renamed = int((both["name"] != both["name_stored"]).sum())
-    if renamed > len(both) / 2:
-        raise UserError(
-            f"This project holds other passengers (those of the sample, or of another table): "
-            f"{renamed} of {len(both)} with the same passenger_id have another name; choose "
-            "another project with FTI_PROJECT=NAME."
-        )
-
-
 def store_synthetic(
     store, generator: synthetic.PassengerGenerator, number: int, date: Date, drift: float
 ) -> int:
     """Store the day's synthetic passengers; give how many are new."""
-    known = rows.stored(
-        store, "titanic_synthetic_passengers", start_time=date, end_time=date + timedelta(days=1)
-    )
+    known = rows.stored(store, "titanic_synthetic_passengers", **rows.day(date))
     added = 0
     batches = generator.batches(number, date, drift=drift)
     many = f"storing {number:,} synthetic passengers" if number > synthetic.BLOCK else None

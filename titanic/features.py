@@ -11,6 +11,16 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from fti.classification import Task
+
+TASK = Task(
+    use_case="titanic",
+    entity="passenger",
+    entities="passengers",
+    label="survived",
+    outcomes={0: "died", 1: "survived"},
+    recipe="survival-2",
+)
 # When the table of 891 passengers was published for a competition. Not the day of the disaster:
 # Hopsworks leaves rows from before 1970 out of training data.
 RECORDED_AT = pd.Timestamp("2012-09-28", tz="UTC")

@@ -18,7 +18,19 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from xgboost import XGBClassifier, XGBModel, XGBRegressor
 
-from titanic.scoring import Linear, Scorer, Trees, linear_terms, tree_columns
+from fti.evaluation import Recipe
+from titanic.features import TASK, ticket_group_sizes
+from titanic.scoring import (
+    SCORER,
+    TICKET_GROUPS,
+    Linear,
+    Scorer,
+    Trees,
+    linear_terms,
+    save_scorer,
+    tree_columns,
+)
+from titanic.seeds import seed_models
 
 OURS = "linear_and_forest"
 CANDIDATES = {  # each the mean of some `members`
@@ -115,11 +127,6 @@ def boosted(seed: int = 0):
     return make_pipeline(FunctionTransformer(tree_columns), trees)
 
 
-def vote(*members) -> VotingClassifier:
-    """The mean of the members' probabilities."""
-    return VotingClassifier([(str(k), member) for k, member in enumerate(members)], voting="soft")
-
-
 def members(seed: int = 0) -> dict:
     """Name -> unfitted estimator of which the candidates are made."""
     return {
@@ -130,13 +137,15 @@ def members(seed: int = 0) -> dict:
     }
 
 
-def candidates(seed: int = 0) -> dict:
-    """Name -> unfitted estimator, ours first."""
-    of = members(seed)
-    return {
-        name: of[parts[0]] if len(parts) == 1 else vote(*(of[part] for part in parts))
-        for name, parts in CANDIDATES.items()
-    }
+def portable(estimator) -> tuple[Scorer, dict[str, bytes]]:
+    """Give a fitted candidate as plain arrays, and the file that holds them."""
+    scorer = scorer_of(estimator)
+    return scorer, {SCORER: save_scorer(scorer)}
+
+
+def ticket_groups(X: pd.DataFrame) -> dict[str, bytes]:
+    """Give the file of how many people shared each ticket, for passengers who arrive alone."""
+    return {TICKET_GROUPS: json.dumps(ticket_group_sizes(X)).encode()}
 
 
 def scorer_of(fitted) -> Scorer:
@@ -185,3 +194,15 @@ def _trees(fitted: XGBModel, ages: Trees | None = None) -> Trees:
         logistic=np.bool_(logistic),
         ages=ages,
     )
+
+
+RECIPE = Recipe(
+    task=TASK,
+    members=members,
+    candidates=CANDIDATES,
+    baselines=seed_models,
+    scorer=portable,
+    files=ticket_groups,
+    trusted=TRUSTED,
+    description="Probability that a passenger of the Titanic survives",
+)

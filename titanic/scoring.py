@@ -7,7 +7,6 @@ registers no model whose two forms disagree.
 """
 
 import io
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -17,10 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-RECIPE = "survival-1"  # change it when the same passengers give another model
 SCORER = "scorer.npz"  # files beside the model
-RECORD = "training.json"
-OUT_OF_FOLD = "out_of_fold.json"
 TICKET_GROUPS = "ticket_groups.json"
 CHUNK = 2048  # rows that go through a forest together: rows x trees fit into the cache
 
@@ -229,12 +225,6 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 def probabilities(model, table: pd.DataFrame) -> np.ndarray:
     """How likely each row of a feature table is to survive, 0 to 1."""
     return model.predict_proba(table)[:, 1] if len(table) else np.empty(0)
-
-
-def read_out_of_fold(folder: Path) -> dict[int, float]:
-    """Passenger -> the probability given while their outcome was held back in training."""
-    found = json.loads((folder / OUT_OF_FOLD).read_text(encoding="utf-8"))
-    return {int(passenger): probability for passenger, probability in found.items()}
 
 
 def reference_people(table: pd.DataFrame, people: int = 64, seed: int = 0) -> pd.DataFrame:

@@ -12,7 +12,6 @@ import csv
 import io
 import logging
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,15 +19,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fti import http
-from fti.errors import SourceError, SourceUnreachable
+from fti import sources
+from fti.errors import SourceError
+from fti.sources import SAMPLE
 
 log = logging.getLogger(__name__)
 
-WEB, SAMPLE = "web", "sample"
 COURSE = "https://raw.githubusercontent.com/ID2223KTH/id2223kth.github.io/master/assignments"
 COURSE_URLS = (f"{COURSE}/lab1/titanic.csv", f"{COURSE}/2023/lab1/titanic.csv")
-MAX_BYTES = 100 * http.MEGABYTE  # some 1.5 million passengers
 NAMED = 3  # faults of a file that its error message spells out; the rest is counted
 
 MISSING = frozenset({"", "na", "nan", "none", "null"})
@@ -44,52 +42,15 @@ def read(source: str | None = None, *, cache: Path | None = None, retries: int =
     kept in the folder `cache`, if given. Raises SourceError.
     """
     source = chosen(source)
-    log.info("passengers come from %s", http.without_secrets(source) if "://" in source else source)
+    log.info("passengers come from %s", sources.shown(source))
     if source == SAMPLE:
         return sample()
-    if source == WEB:
-        return _read_web(COURSE_URLS, cache, retries)
-    if "://" in source:
-        return _read_web((source,), cache, retries)
-    return parse(_read_file(Path(source)), source)
+    return parse(*sources.fetch(source, COURSE_URLS, cache=cache, retries=retries))
 
 
 def chosen(source: str | None = None) -> str:
     """Say which source counts: the argument, else TITANIC_SOURCE, else "web"."""
-    return str(source or os.environ.get("TITANIC_SOURCE") or WEB)
-
-
-def _read_web(urls, cache, retries):
-    """Give the table at the first address that answers; the others are for one that has moved."""
-    for url in urls:
-        try:
-            data = http.get(url, max_bytes=MAX_BYTES, cache=cache, retries=retries)
-            return parse(data, http.without_secrets(url))
-        except http.HttpError as error:
-            problem = error
-            if error.status is None:
-                break
-    reason = str(problem).rstrip(".")
-    raise SourceUnreachable(
-        f"{reason}; or use the built-in sample with --source sample, or a file with --source PATH."
-    ) from problem
-
-
-def _read_file(path):
-    try:
-        path = path.expanduser() if path.parts[:1] == ("~",) else path
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        reason = "there is no such file"
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = f"it cannot be read ({getattr(error, 'strerror', None) or error})"
-        reason = "this is a folder; name the CSV file in it" if path.is_dir() else reason
-    else:
-        if len(data) <= MAX_BYTES:
-            return data
-        reason = f"it is larger than {MAX_BYTES:,} bytes; split it"
-    raise SourceError(f"{path!s}: {reason}; or use the built-in sample with --source sample.")
+    return sources.chosen(source, "titanic")
 
 
 # The table ---------------------------------------------------------------------------------------

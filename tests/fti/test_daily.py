@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import fti
-from fti import runs
+from fti import runs, training
 from fti.daily import may_take_sample
 from titanic import feature_pipeline, model, scoring, training_pipeline
+from titanic.features import TASK
 
 ROOT = Path(__file__).parents[2]
 DAY = "2026-01-31"
@@ -75,8 +76,8 @@ def sample_model(project):
     X, y = view.training_data(training_helper_columns=True)
     estimator = model.linear().fit(X, y["survived"])
     record = {
-        "recipe": scoring.RECIPE,
-        "data": training_pipeline.fingerprint(view.query.read()),
+        "recipe": TASK.recipe,
+        "data": training.fingerprint(view.query.read()),
         "rows": len(X),
         "date": "2026-01-30",
         "training_dataset_version": 1,
@@ -91,12 +92,11 @@ def sample_model(project):
         SCORES,
         feature_view=view,
         training_dataset_version=1,
-        input_example=training_pipeline.inputs(X).head(3),
+        input_example=X.head(3),
         files={
             scoring.SCORER: scoring.save_scorer(model.scorer_of(estimator)),
-            scoring.RECORD: json.dumps(record).encode(),
-            scoring.OUT_OF_FOLD: b"{}",
-            scoring.TICKET_GROUPS: b"{}",
+            training.RECORD: json.dumps(record).encode(),
+            training.OUT_OF_FOLD: b"{}",
         },
     )
 

@@ -1,9 +1,11 @@
 """Only rows that are new or different are written again."""
 
 import pandas as pd
+import pytest
 from pandas.testing import assert_frame_equal
 
-from fti.rows import new_or_changed, stored
+from fti.errors import UserError
+from fti.rows import new_or_changed, refuse_others, stored
 
 
 def people(**columns):
@@ -41,3 +43,12 @@ def test_a_moment_with_a_zone_equals_the_stored_one(store):
 
 def test_a_column_that_is_new_makes_every_row_differ():
     assert len(new_or_changed(people(deck="A"), people(), ["id"])) == 3
+
+
+def test_rows_of_others_under_the_same_keys_are_refused():
+    known = pd.DataFrame({"id": [1, 2, 3], "name": ["Ann", "Bo", "Cy"]})
+    refuse_others(known.assign(name=["Ann", "Bo", "Di"]), known, "id", ["name"], "people")
+    refuse_others(known.assign(id=[7, 8, 9]), known, "id", ["name"], "people")
+    refuse_others(known, pd.DataFrame(), "id", ["name"], "people")
+    with pytest.raises(UserError, match=r"other people.*2 of 3 with the same id differ in name"):
+        refuse_others(known.assign(name=["Ann", "X", "Y"]), known, "id", ["name"], "people")

@@ -19,7 +19,7 @@ def table():
 @pytest.fixture(scope="session")
 def ours(table):
     """Our model, fitted on `table`."""
-    return model.candidates()[model.OURS].fit(table, table["survived"])
+    return model.RECIPE.candidate(model.OURS).fit(table, table["survived"])
 
 
 @pytest.fixture(scope="session")

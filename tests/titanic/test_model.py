@@ -13,10 +13,10 @@ def test_columns_are_found_by_name(table, ours):
     np.testing.assert_array_equal(ours.predict_proba(shuffled), ours.predict_proba(table))
 
 
-@pytest.mark.parametrize("name", model.candidates())
+@pytest.mark.parametrize("name", model.CANDIDATES)
 def test_saved_model_predicts_the_same_and_needs_only_the_named_trust(table, quick, name, tmp_path):
     path = tmp_path / "model.skops"
-    fitted = quick(model.candidates()[name]).fit(table, table["survived"])
+    fitted = quick(model.RECIPE.candidate(name)).fit(table, table["survived"])
     skops.io.dump(fitted, path)
 
     again = skops.io.load(path, trusted=list(model.TRUSTED))
@@ -26,7 +26,7 @@ def test_saved_model_predicts_the_same_and_needs_only_the_named_trust(table, qui
 
 
 def test_women_and_first_class_are_more_likely_to_survive(passengers, person):
-    ours = model.candidates()[model.OURS].fit(passengers, passengers["survived"])
+    ours = model.RECIPE.candidate(model.OURS).fit(passengers, passengers["survived"])
 
     def probability(**known):
         return ours.predict_proba(person(age=30, fare=20, embarked="S", **known))[0, 1]

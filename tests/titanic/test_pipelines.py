@@ -13,11 +13,12 @@ from pandas.testing import assert_frame_equal
 
 import fti
 import titanic.__main__ as day
-from fti import models, runs
+from fti import models, runs, training
 from fti.errors import SourceError, SourceUnreachable, UserError
+from fti.inference import Rows
+from fti.training import Train
 from titanic import batch_inference_pipeline, feature_pipeline, scoring, sources, training_pipeline
-from titanic.batch_inference_pipeline import Passengers
-from titanic.training_pipeline import Train
+from titanic.features import TASK
 
 ROOT = Path(__file__).parents[2]
 FIRST, SECOND = "2026-01-30", "2026-01-31"
@@ -141,8 +142,10 @@ def test_the_next_day_adds_one_synthetic_passenger_and_its_prediction(trained, c
 def test_real_passengers_get_out_of_fold_probabilities_and_synthetic_ones_the_scorers(trained):
     current = models.fetch_model(trained, "titanic")
     rows = stored()["titanic_predictions"].set_index("passenger_id")
-    held_out = scoring.read_out_of_fold(current.folder)
-    assert rows.loc[~rows["is_synthetic"], "probability"].to_dict() == held_out
+    held_out = training.read_out_of_fold(current.folder)
+    assert rows.loc[~rows["is_synthetic"], "probability"].to_dict() == {
+        key: given[1] for key, given in held_out.items()
+    }
 
     scorer = scoring.load_scorer(current.folder)
     synthetic = stored()["titanic_synthetic_passengers"]
@@ -163,9 +166,7 @@ def test_retraining_on_the_same_rows_passes_the_gate_and_old_predictions_stay(tr
     assert_frame_equal(old, before)
     assert after["model_version"].value_counts().to_dict() == {1: 321, 2: 321}
     # though 21 synthetic passengers were there by then
-    made_of = json.loads(
-        (models.fetch_model(trained, "titanic").folder / scoring.RECORD).read_text()
-    )
+    made_of = training.read_record(models.fetch_model(trained, "titanic").folder)
     assert (made_of["rows"], made_of["repeats"]) == (300, 1)
     view = trained.get_feature_store().get_feature_view("titanic", version=1)
     X, _ = view.get_training_data(made_of["training_dataset_version"])
@@ -175,8 +176,9 @@ def test_retraining_on_the_same_rows_passes_the_gate_and_old_predictions_stay(tr
 def test_a_corrected_passenger_makes_training_due(trained, csv, tmp_path):
     def due():
         view = training_pipeline.feature_view(fti.login().get_feature_store())
-        data = training_pipeline.fingerprint(view.query.read())
-        return training_pipeline.is_due(Train.due, data, models.latest_model(trained, "titanic"))
+        data = training.fingerprint(view.query.read())
+        latest = models.latest_model(trained, "titanic")
+        return training.is_due(Train.due, TASK.recipe, data, latest)
 
     day.main(csv, SECOND)
     assert not due()
@@ -193,12 +195,12 @@ def test_a_model_that_the_gate_refused_is_not_trained_again_every_day(trained, c
     raw.loc[7, "age"] = 44.0
     corrected = write_csv(raw, tmp_path / "corrected.csv")
     day.main(corrected, SECOND, train=Train.never)
-    data = training_pipeline.fingerprint(
+    data = training.fingerprint(
         training_pipeline.feature_view(trained.get_feature_store()).query.read()
     )
     with fti.run(trained, "titanic", "training", SECOND) as run:
         run.message = "refused: log_loss"
-        run.details = {"data": data, "recipe": scoring.RECIPE, "accepted": False}
+        run.details = {"data": data, "recipe": TASK.recipe, "accepted": False}
 
     training_pipeline.main(date=SECOND, train=Train.due)
 
@@ -230,7 +232,7 @@ def test_those_who_were_asked_for_are_predicted(first_day, home, csv, which, pre
     shutil.copytree(first_day, home)
     group = fti.login().get_feature_store().get_feature_group("titanic_predictions", version=1)
     group.delete()
-    day.main(csv, FIRST, synthetic=5, passengers=Passengers(which))
+    day.main(csv, FIRST, synthetic=5, passengers=Rows(which))
     assert len(stored()["titanic_predictions"]) == predicted
     summary = published("monitor.json")
     outcomes = summary["real"]["outcomes"], summary["synthetic"]["outcomes"]
@@ -238,7 +240,7 @@ def test_those_who_were_asked_for_are_predicted(first_day, home, csv, which, pre
 
 
 def test_predicting_one_kind_keeps_the_other_in_the_published_files(trained, csv):
-    day.main(csv, SECOND, passengers=Passengers.synthetic)
+    day.main(csv, SECOND, passengers=Rows.synthetic)
     assert published("monitor.json")["real"]["outcomes"] == 300
 
 

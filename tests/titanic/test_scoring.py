@@ -9,12 +9,12 @@ import pytest
 from titanic import model, scoring
 
 
-@pytest.mark.parametrize("name", model.candidates())
+@pytest.mark.parametrize("name", model.CANDIDATES)
 def test_scorer_gives_the_probabilities_of_its_model(table, quick, name, tmp_path):
     gaps = table.assign(
         age=table["age"].mask(table.index % 7 == 0), fare=table["fare"].mask(table.index % 5 == 0)
     )
-    fitted = quick(model.candidates()[name]).fit(gaps, gaps["survived"])
+    fitted = quick(model.RECIPE.candidate(name)).fit(gaps, gaps["survived"])
     (tmp_path / scoring.SCORER).write_bytes(scoring.save_scorer(model.scorer_of(fitted)))
 
     scorer = scoring.load_scorer(tmp_path)

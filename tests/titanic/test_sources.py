@@ -240,13 +240,6 @@ def test_a_file_that_cannot_be_read_is_named_with_the_way_out(source, fault):
         sources.read(source)
 
 
-def test_a_file_too_large_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "people.csv").write_bytes(csv(JOHN, JANE))
-    monkeypatch.setattr(sources, "MAX_BYTES", 20)
-    with pytest.raises(SourceError, match="larger than 20 bytes"):
-        sources.read(str(tmp_path / "people.csv"))
-
-
 def test_a_csv_is_read_from_the_web_and_kept(site, tmp_path):
     (tmp_path / "people.csv").write_bytes(csv(JOHN, JANE))
     table = sources.read(f"{site}/people.csv?key=1", cache=tmp_path / "cache")
