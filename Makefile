@@ -12,13 +12,16 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCKED := titanic iris
 
 .DEFAULT_GOAL := help
-.PHONY: help daily test lint format lock bench clean
+.PHONY: help daily apps test lint format lock bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
-daily: $(VENV)/.daily ## run the day of each use case (USE_CASES="titanic") on the embedded project
+daily: $(VENV)/.daily ## run the day of each use case (USE_CASES="titanic iris") on the embedded project
 	@$(RUN) -m fti daily $(USE_CASES)
+
+apps: $(VENV)/.apps ## serve all web apps at one address, http://127.0.0.1:7860
+	PYTHONPATH=. $(RUN) spaces/hub/app.py
 
 test: $(VENV)/.dev ## run the tests
 	$(RUN) -m pytest -n auto
@@ -35,6 +38,8 @@ bench: $(VENV)/.dev ## measure what the README claims
 	$(RUN) benchmarks/embedded_store.py
 	$(RUN) benchmarks/daily_run.py
 	$(RUN) benchmarks/titanic_model.py
+	$(RUN) benchmarks/iris_model.py
+	$(RUN) benchmarks/apps.py
 
 # Without --upgrade the compiler keeps the pins it finds, so an unchanged pyproject.toml gives
 # unchanged files. Every file agrees with dev.txt on the versions they share.

@@ -13,7 +13,7 @@ import re
 
 import pandas as pd
 
-from fti import sources
+from fti import raw
 from fti.errors import SourceError
 from iris.features import MEASUREMENTS, VARIETIES
 
@@ -29,15 +29,15 @@ def read(source: str | None = None) -> pd.DataFrame:
     Raises SourceError where the source cannot be read or is not a table of flowers.
     """
     source = chosen(source)
-    log.info("flowers come from %s", sources.shown(source))
-    if source in (BUILT_IN, sources.SAMPLE):
+    log.info("flowers come from %s", raw.shown(source))
+    if source in (BUILT_IN, raw.SAMPLE):
         return built_in()
-    return parse(*sources.fetch(source))
+    return parse(*raw.fetch(source))
 
 
 def chosen(source: str | None = None) -> str:
     """Say which source counts: the argument, else IRIS_SOURCE, else scikit-learn's copy."""
-    return sources.chosen(source, "iris", BUILT_IN)
+    return raw.chosen(source, "iris", BUILT_IN)
 
 
 def built_in() -> pd.DataFrame:

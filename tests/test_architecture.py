@@ -57,6 +57,20 @@ def test_hopsworks_and_modal_are_imported_in_one_place_each():
         assert not strangers, f"{path.name} imports {strangers}"
 
 
+def test_only_apps_and_what_they_share_import_gradio():
+    shared = {"ui.py", "monitor_app.py"}
+    found = {path for path in sources("fti", *USE_CASES) if "gradio" in imported(path)}
+    assert {path.name for path in found} <= shared
+    for path in sources("fti", *USE_CASES):
+        text = path.read_text(encoding="utf-8")
+        imports = re.search(r"^(from|import) .*\b(ui|monitor_app)\b", text, re.MULTILINE)
+        assert path.name in shared or not imports, path
+
+
+def test_the_folder_of_apps_is_no_package():
+    assert not list((ROOT / "spaces").rglob("__init__.py"))
+
+
 @pytest.mark.parametrize("module", LIGHT)
 def test_importing_the_shared_package_is_cheap(module):
     code = f"import sys, {module}; print(*sys.modules)"

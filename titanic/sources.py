@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fti import sources
+from fti import raw
 from fti.errors import SourceError
-from fti.sources import SAMPLE
+from fti.raw import SAMPLE
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +42,15 @@ def read(source: str | None = None, *, cache: Path | None = None, retries: int =
     kept in the folder `cache`, if given. Raises SourceError.
     """
     source = chosen(source)
-    log.info("passengers come from %s", sources.shown(source))
+    log.info("passengers come from %s", raw.shown(source))
     if source == SAMPLE:
         return sample()
-    return parse(*sources.fetch(source, COURSE_URLS, cache=cache, retries=retries))
+    return parse(*raw.fetch(source, COURSE_URLS, cache=cache, retries=retries))
 
 
 def chosen(source: str | None = None) -> str:
     """Say which source counts: the argument, else TITANIC_SOURCE, else "web"."""
-    return sources.chosen(source, "titanic")
+    return raw.chosen(source, "titanic")
 
 
 # The table ---------------------------------------------------------------------------------------

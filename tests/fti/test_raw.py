@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from fti import sources
+from fti import raw
 from fti.errors import SourceError, SourceUnreachable
 
 
@@ -32,29 +32,29 @@ def site(tmp_path, monkeypatch):
 
 def test_the_argument_counts_before_the_environment_and_that_before_the_default(monkeypatch):
     monkeypatch.delenv("ZOO_SOURCE", raising=False)
-    assert sources.chosen(None, "zoo") == "web"
-    assert sources.chosen(None, "zoo", "built in") == "built in"
+    assert raw.chosen(None, "zoo") == "web"
+    assert raw.chosen(None, "zoo", "built in") == "built in"
     monkeypatch.setenv("ZOO_SOURCE", "animals.csv")
-    assert sources.chosen(None, "zoo") == "animals.csv"
-    assert sources.chosen("mine.csv", "zoo") == "mine.csv"
+    assert raw.chosen(None, "zoo") == "animals.csv"
+    assert raw.chosen("mine.csv", "zoo") == "mine.csv"
 
 
 def test_a_path_gives_its_bytes_and_its_name(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_bytes(b"a,b")
-    assert sources.fetch(str(path)) == (b"a,b", str(path))
+    assert raw.fetch(str(path)) == (b"a,b", str(path))
 
 
 def test_the_first_address_that_answers_counts_and_its_query_stays_secret(site, tmp_path):
     (tmp_path / "rows.csv").write_bytes(b"a,b")
     urls = (f"{site}/gone.csv", f"{site}/rows.csv?key=s3cret")
-    assert sources.fetch("web", urls) == (b"a,b", f"{site}/rows.csv?...")
+    assert raw.fetch("web", urls) == (b"a,b", f"{site}/rows.csv?...")
 
 
 def test_a_file_too_large_is_refused(tmp_path):
     (tmp_path / "rows.csv").write_bytes(bytes(21))
     with pytest.raises(SourceError, match="larger than 20 bytes"):
-        sources.fetch(str(tmp_path / "rows.csv"), max_bytes=20)
+        raw.fetch(str(tmp_path / "rows.csv"), max_bytes=20)
 
 
 @pytest.mark.parametrize(
@@ -63,15 +63,15 @@ def test_a_file_too_large_is_refused(tmp_path):
 )
 def test_a_file_that_cannot_be_read_is_named_with_the_way_out(source, fault):
     with pytest.raises(SourceError, match=f"^{source}: .*{fault}.*--source sample"):
-        sources.fetch(source)
+        raw.fetch(source)
 
 
 def test_without_network_the_sample_is_the_way_out(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with pytest.raises(SourceUnreachable, match="--source sample"):
-        sources.fetch("http://127.0.0.1:9/x.csv", retries=0)
+        raw.fetch("http://127.0.0.1:9/x.csv", retries=0)
 
 
 def test_an_address_is_shown_without_its_query():
-    assert sources.shown("https://example.org/x.csv?key=s3cret") == "https://example.org/x.csv?..."
-    assert sources.shown("folder/x.csv") == "folder/x.csv"
+    assert raw.shown("https://example.org/x.csv?key=s3cret") == "https://example.org/x.csv?..."
+    assert raw.shown("folder/x.csv") == "folder/x.csv"
