@@ -92,7 +92,7 @@ def test_environments_never_hold_both_modules_called_deltalake():
     for path in (ROOT / "requirements").glob("*.txt"):
         text = path.read_text(encoding="utf-8")
         both = [name for name in ("deltalake", "hops-deltalake") if f"\n{name}==" in f"\n{text}"]
-        assert len(both) == 1, path.name
+        assert len(both) <= 1, path.name
 
 
 def test_tracked_files_hold_no_secret_and_no_artefact():
