@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.datasets import load_iris
 
 from fti.errors import SourceError
 from iris import sources
@@ -22,6 +23,13 @@ def test_the_real_flowers_need_no_network_and_two_of_them_measure_the_same():
     assert table["variety"].value_counts().to_dict() == dict.fromkeys(sources.VARIETIES, 50)
     assert table.duplicated().sum() == 1
     pd.testing.assert_frame_equal(table, sources.read("sample"))
+
+
+def test_the_built_in_flowers_are_those_that_scikit_learn_gives():
+    given = load_iris()
+    table = sources.built_in()
+    assert (table[sources.MEASUREMENTS].to_numpy() == given.data).all()
+    assert list(table["variety"]) == list(given.target_names[given.target])
 
 
 @pytest.mark.parametrize(
