@@ -45,7 +45,7 @@ def test_scoring_imports_neither_scikit_learn_nor_xgboost():
 
 def test_contributions_add_up_to_the_probability(table, ours, person):
     row = person(sex="female", pclass=1, age=30, fare=60, embarked="C", cabin=True)
-    people = scoring.reference_people(table, 20)
+    people = scoring.reference_people(ours, table, 20)
 
     moved = scoring.contributions(ours, row, people)
 
@@ -54,6 +54,13 @@ def test_contributions_add_up_to_the_probability(table, ours, person):
     assert moved["base"] == pytest.approx(ours.predict_proba(people)[:, 1].mean())
     assert moved["base"] + sum(moved["changes"].values()) == pytest.approx(moved["probability"])
     assert moved == scoring.contributions(ours, row, people)
+
+
+def test_reference_people_stand_for_everybody(table, ours):
+    people = scoring.reference_people(ours, table)
+    everybody, few = (ours.predict_proba(rows)[:, 1] for rows in (table, people))
+    assert len(people) == scoring.REFERENCE_PEOPLE and "survived" not in people
+    assert few.mean() == pytest.approx(everybody.mean(), abs=0.02)
 
 
 def test_input_that_the_model_does_not_use_moves_nothing(table, person):
