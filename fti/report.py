@@ -16,16 +16,20 @@ from pandas.api.types import is_numeric_dtype
 
 EDGE = 40  # between a chart's border and its axes, in its own units
 QUARTERS = (0, 0.25, 0.5, 0.75, 1)
-COLOURS = ("accent", "soft", "warn")
+COLOURS = ("accent", "soft", "warn")  # of lines, with a pattern each
+DASHES = ("none", "7 4", "2 4")
+LEGEND = 160  # units for each line's name
 NUMBER = ' class="number"'
-STYLE = """
-:root { color-scheme: light dark; --ink: light-dark(#1c2733, #e6edf3);
-  --soft: light-dark(#5b6875, #9aa7b4); --line: light-dark(#d9e0e6, #313b45);
-  --page: light-dark(#f6f8fa, #11161c); --card: light-dark(#ffffff, #1a2129);
-  --accent: light-dark(#0b6bcb, #58a6ff); --good: light-dark(#187741, #4cc38a);
-  --warn: light-dark(#8a5a00, #e3b341); --bad: light-dark(#b3261e, #ff8a80); }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
-  margin: 0 auto; padding: 1.5rem; max-width: 60rem; }
+# Light and dark: which of the two is the `color-scheme` of where a variable is used.
+PALETTE = """
+--ink: light-dark(#1c2733, #e6edf3);
+--soft: light-dark(#5b6875, #9aa7b4); --line: light-dark(#d9e0e6, #313b45);
+--page: light-dark(#f6f8fa, #11161c); --card: light-dark(#ffffff, #1a2129);
+--accent: light-dark(#0b6bcb, #58a6ff); --good: light-dark(#187741, #4cc38a);
+--warn: light-dark(#8a5a00, #e3b341); --bad: light-dark(#b3261e, #ff8a80);
+"""
+# How the pieces look, on a page of their own or within another one (fti.ui).
+PIECES = """
 h1 { margin: 0; font-size: 1.7rem; } h2 { margin: 2.2rem 0 .6rem; font-size: 1.2rem; }
 p { margin: .4rem 0; } .soft { color: var(--soft); }
 .tiles, .beside { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.2rem 0; }
@@ -38,15 +42,26 @@ table { border-collapse: collapse; width: 100%; background: var(--card); font-si
 th, td { padding: .35rem .7rem; border: 1px solid var(--line); text-align: left; }
 th { color: var(--soft); font-weight: 600; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.day { white-space: nowrap; }
 .matrix td { text-align: center; padding: .8rem; } .matrix b { display: block; font-size: 1.3rem; }
 .good, .warn, .bad { font-weight: 600; }
 .good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); }
-svg { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; display: block;
-  width: 100%; height: auto; } svg text { fill: var(--soft); font-size: 11px; }
+figure > svg { background: var(--card); border: 1px solid var(--line); border-radius: .6rem;
+  display: block; width: 100%; height: auto; }
+figure > svg text { fill: var(--soft); font-size: 11px; }
 figcaption, caption { color: var(--soft); font-size: .85rem; text-align: left; padding: .3rem 0; }
 caption { caption-side: bottom; }
-@media (max-width: 40rem) { body { padding: 1rem; } th, td { padding: .3rem .45rem; } }
+dl { display: grid; grid-template-columns: fit-content(40%) 1fr; gap: .25rem 1rem;
+  margin: .6rem 0; }
+dt { color: var(--soft); } dd { margin: 0; }
+@media (max-width: 40rem) { th, td { padding: .3rem .45rem; } }
 """
+STYLE = f"""
+:root {{ color-scheme: light dark; {PALETTE} }}
+body {{ font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
+  margin: 0 auto; padding: 1.5rem; max-width: 60rem; }}
+@media (max-width: 40rem) {{ body {{ padding: 1rem; }} }}
+{PIECES}"""
 
 
 def page(title: str, subtitle: str, parts: Iterable[str]) -> str:
@@ -79,6 +94,12 @@ def tiles(values: Mapping[str, tuple[str, str]]) -> str:
         for label, (value, beside) in values.items()
     ]
     return f'<div class="tiles">{"".join(cells)}</div>'
+
+
+def facts(values: Mapping[str, str]) -> str:
+    """Give a list of what is known: name -> value."""
+    pairs = [f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in values.items()]
+    return f"<dl>{''.join(pairs)}</dl>"
 
 
 def beside(*parts: str) -> str:
@@ -151,24 +172,43 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]], size: int = 340) -> str
 def score_chart(
     days: Sequence[str], scores: Mapping[str, Sequence[float]], what: str, width: int = 480
 ) -> str:
-    """Draw scores between 0 and 1 over days (ISO 8601), a line each; `what` is its caption."""
-    height, names = 200, list(scores)
+    """Draw up to three scores between 0 and 1 over days (ISO 8601); `what` is the caption.
+
+    A line has no point on days where its score is NaN.
+    """
+    height = 200
     ordinals = [date.fromisoformat(day).toordinal() for day in days]
     x = _scale(ordinals[0], ordinals[-1], EDGE, width - EDGE)
     y = _scale(0, 1, height - EDGE, EDGE / 2)
-    lines = [
-        f'<polyline fill="none" stroke="var(--{colour})" stroke-width="2" points="'
-        + " ".join(f"{x(o)},{y(v)}" for o, v in zip(ordinals, scores[name], strict=True))
-        + f'"/><line x1="{x0}" x2="{x0 + 20}" y1="{height - 12}" y2="{height - 12}" '
-        f'stroke="var(--{colour})" stroke-width="2"/>'
-        + _text(x0 + 26, height - 8, f"{name} {scores[name][-1]:.3f}", "start")
-        for name, colour, x0 in zip(names, COLOURS, range(EDGE, width, 160), strict=False)
-    ]
+    lines = []
+    for k, (name, values) in enumerate(scores.items()):
+        known = [(x(o), y(v)) for o, v in zip(ordinals, values, strict=True) if not pd.isna(v)]
+        last = next((f" {v:.3f}" for v in reversed(values) if not pd.isna(v)), "")
+        lines.append(_line(known, k) + _legend(name + last, k, height - 12))
     ends = _text(x(ordinals[0]), height - EDGE + 14, days[0], "start") + _text(
         x(ordinals[-1]), height - EDGE + 14, days[-1], "end"
     )
     axis = _shares_axis(EDGE, width - EDGE, y)
     return _figure(axis + ends + "".join(lines), (width, height), what)
+
+
+def _line(points: Sequence[tuple[float, float]], k: int) -> str:
+    """Draw the line number k, with a dot where it ends."""
+    path = " ".join(f"{x},{y}" for x, y in points)
+    dots = [f'<circle cx="{x}" cy="{y}" r="3" fill="var(--{COLOURS[k]})"/>' for x, y in points[-1:]]
+    return (
+        f'<polyline fill="none" stroke="var(--{COLOURS[k]})" stroke-width="2" '
+        f'stroke-dasharray="{DASHES[k]}" points="{path}"/>{"".join(dots)}'
+    )
+
+
+def _legend(text: str, k: int, y: float) -> str:
+    left = EDGE + k * LEGEND
+    return (
+        f'<line x1="{left}" x2="{left + 20}" y1="{y}" y2="{y}" stroke="var(--{COLOURS[k]})" '
+        f'stroke-width="2" stroke-dasharray="{DASHES[k]}"/>'
+        f"{_text(left + 26, y + 4, text, 'start')}"
+    )
 
 
 def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
@@ -198,6 +238,7 @@ def _figure(inside: str, size: tuple[int, int], caption: str) -> str:
 
 def _matrix_cell(cell: Mapping[str, Any]) -> str:
     mark = "good" if cell["actual"] == cell["predicted"] else "bad"
+    mark = mark if cell["n"] else "soft"
     share = "" if pd.isna(cell["rate"]) else f"{cell['rate']:.1%}"
     return f'<td><b class="{mark}">{cell["n"]}</b><span class="soft">{share}</span></td>'
 
@@ -208,7 +249,8 @@ def _cell(value: Any, marks: Mapping[str, str], decimals: int) -> str:
     if pd.isna(value):
         return "<td></td>"
     if isinstance(value, pd.Timestamp):
-        value = value.strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
+        text = value.strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
+        return f'<td class="day">{text}</td>'
     if isinstance(value, float):
         return f"<td{NUMBER}>{value:.{decimals}f}</td>"
     if hasattr(value, "__index__"):

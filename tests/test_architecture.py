@@ -10,7 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 USE_CASES = sorted(path.parent.name for path in ROOT.glob("*/sources.py"))
-ONLY_IN = {"hopsworks": "cloud.py", "hopsworks_common": "cloud.py", "modal": "modal_app.py"}
+ONLY_IN = {
+    "hopsworks": {"fti/cloud.py"},
+    "hopsworks_common": {"fti/cloud.py"},
+    "modal": {"fti/modal.py", *(f"{name}/modal_app.py" for name in USE_CASES)},
+}
 NOT_ON_IMPORT = {"torch", "gradio", "autogluon", "hopsworks", "sklearn", "xgboost", "skops"}
 LIGHT = (
     "fti",
@@ -53,8 +57,9 @@ def test_a_use_case_imports_no_other(use_case):
 
 def test_hopsworks_and_modal_are_imported_in_one_place_each():
     for path in sources("fti", *USE_CASES):
-        strangers = [n for n, home in ONLY_IN.items() if n in imported(path) and path.name != home]
-        assert not strangers, f"{path.name} imports {strangers}"
+        name = path.relative_to(ROOT).as_posix()
+        strangers = [n for n, homes in ONLY_IN.items() if n in imported(path) and name not in homes]
+        assert not strangers, f"{name} imports {strangers}"
 
 
 def test_only_apps_and_what_they_share_import_gradio():

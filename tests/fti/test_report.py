@@ -47,6 +47,7 @@ def whole():
         EVIL,
         [
             report.tiles({EVIL: (EVIL, EVIL)}),
+            report.facts({EVIL: EVIL}),
             report.section(EVIL, report.paragraph(EVIL), report.table(table, {"yes": "good"})),
             report.beside(
                 report.confusion_matrix(CONFUSION, {0: EVIL, 1: "survived"}),
@@ -94,6 +95,7 @@ def test_a_table_shows_values_as_people_write_them():
         "2026-01-31 12:30", "2.00", "20", "no", "stable",
         "", "", "300", "", "",
     ]  # fmt: skip
+    assert '<td class="day">2026-01-31</td>' in html  # never broken at a hyphen
     assert '<td class="bad">act</td>' in html and "<td>stable</td>" in html
     assert '<th class="number">share</th>' in html and "<th>mark</th>" in html
 
@@ -107,7 +109,8 @@ def test_a_confusion_matrix_has_counts_and_shares_of_each_row():
     assert [re.sub(r"<[^>]*>", " ", cell).split() for cell in cells(html)] == [
         [], ["2", "100.0%"], ["0", "0.0%"], ["1", "50.0%"], ["1", "50.0%"],
     ]  # fmt: skip
-    assert html.count('class="good"') == html.count('class="bad"') == 2
+    marks = re.findall(r'<b class="(\w+)">', html)
+    assert marks == ["good", "soft", "bad", "good"]  # no mistakes are nothing bad
 
 
 def test_a_row_without_outcomes_has_no_shares():
@@ -136,3 +139,15 @@ def test_a_score_chart_places_days_by_date_and_scores_by_value(days):
         (x0, y0), (x1, y1), (x2, y2) = first
         assert (x2 - x0) == pytest.approx(10 * (x1 - x0))
         assert y0 < y1 < y2 and y1 == second[0][1]
+
+
+def test_a_score_chart_has_no_points_where_there_is_no_score():
+    lines = {"new": [float("nan"), 0.5], "old": [0.25, float("nan")], "none": [float("nan")] * 2}
+    html = report.score_chart(["2026-01-01", "2026-01-02"], lines, "x")
+    assert [len(points.split()) for points in re.findall(r'points="([^"]*)"', html)] == [1, 1, 0]
+    assert re.findall(r">((?:new|old|none)[^<]*)<", html) == ["new 0.500", "old 0.250", "none"]
+
+
+def test_lines_differ_in_pattern_and_not_by_colour_alone():
+    html = report.score_chart(["2026-01-01"], {"a": [0.5], "b": [0.5], "c": [0.5]}, "x")
+    assert len(set(re.findall(r'<polyline[^>]*stroke-dasharray="([^"]*)"', html))) == 3

@@ -1,0 +1,175 @@
+"""Fixtures of the apps' tests: a filled project, apps served from here, a browser to look with."""
+
+import importlib
+import importlib.util
+import os
+import shutil
+import socket
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from filelock import FileLock
+
+SPACES = Path(__file__).parents[2] / "spaces"
+FIRST = "2026-01-30"
+HERE = "127.0.0.1"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def load_hub():
+    """Give the module of the hub, which no package holds."""
+    spec = importlib.util.spec_from_file_location("app_hub", SPACES / "hub" / "app.py")
+    if spec.name not in sys.modules:
+        sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[spec.name])
+    return sys.modules[spec.name]
+
+
+@contextmanager
+def serving(app):
+    """Serve an app from this process; give its address."""
+    from fti import ui
+
+    with socket.create_server((HERE, 0)) as server:
+        port = server.getsockname()[1]
+    _, address, _ = app.launch(
+        **ui.launch_kwargs(prevent_thread_lock=True, server_name=HERE, server_port=port)
+    )
+    try:
+        yield address
+    finally:
+        app.close(verbose=False)
+
+
+def quick(recipe):
+    """Give a recipe that makes the same kind of model from one candidate, beside few baselines."""
+
+    def member(seed):
+        name, estimator = next(iter(recipe.members(seed).items()))
+        return {name: estimator}
+
+    def baselines():
+        cheap = ("majority", "nearest_neighbours")
+        return {name: one for name, one in recipe.baselines().items() if name.endswith(cheap)}
+
+    return replace(recipe, members=member, candidates=None, baselines=baselines)
+
+
+def fill(home):
+    """Run the day of titanic and iris on FIRST, with a quick training."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("FTI_PROJECT", raising=False)
+        environment.setenv("FTI_BACKEND", "embedded")
+        environment.setenv("FTI_HOME", str(home))
+        for use_case in ("titanic", "iris"):
+            feature, training, batch_inference = (
+                importlib.import_module(f"{use_case}.{name}_pipeline")
+                for name in ("feature", "training", "batch_inference")
+            )
+            recipe = quick(training.recipe())
+            environment.setattr(training, "recipe", lambda recipe=recipe: recipe)
+            feature.main("sample", FIRST)
+            training.main(date=FIRST, repeats=1)
+            batch_inference.main(FIRST)
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory, worker_id):
+    """A folder of projects in which the first day has run: for reading, and the same for all."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "filled"
+    folder.mkdir(exist_ok=True)
+    home = folder / "fti"
+    with FileLock(folder / "lock"):
+        if not home.exists():
+            fill(folder / "being_filled")
+            (folder / "being_filled").rename(home)
+    return home
+
+
+@pytest.fixture(scope="session")
+def app():
+    """A function that gives the module of an app."""
+    hub = load_hub()
+    return lambda name: hub if name == "hub" else hub.load(name)
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """A context manager that serves an app and gives its address."""
+    return serving
+
+
+@pytest.fixture(scope="session")
+def hub(filled):
+    """The address of the hub, serving the filled project."""
+    from fti.embedded.project import Project
+
+    with serving(load_hub().build(Project(filled))) as address:
+        yield address
+
+
+def find_chromium():
+    """Give the path of a Chromium; where there is none, CI fails and others skip."""
+    named = os.environ.get("CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None and not os.environ.get("CI"):
+        pytest.skip("needs Chromium: install it, or set CHROMIUM to its path")
+    assert found, "install Chromium: CI runs every test it can"
+    return found
+
+
+# Not of the session: while it runs, this thread has an event loop, and others may want theirs.
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium."""
+    path = find_chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """A function that opens a page as a new visitor; no page may err or ask another host."""
+    contexts, problems = [], []
+
+    def note_request(request):
+        if urlsplit(request.url).hostname not in (HERE, None):
+            problems.append(f"asked {request.url}")
+
+    def note_console(message):
+        if message.type == "error":
+            problems.append(message.text)
+
+    def open_page(address, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+        page.on("request", note_request)
+        page.on("console", note_console)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not problems
