@@ -250,6 +250,7 @@ def build(project: Any | None = None, *, api_prefix: str = "") -> gr.Blocks:
                     interactive=False,
                     elem_id="titanic_link",
                 )
+                relative = gr.Textbox(visible="hidden")
         about = ui.html()
         timer = gr.Timer(ui.TTL)
         demo.load(from_link, None, [*inputs, introduction], **QUIET)
@@ -257,12 +258,13 @@ def build(project: Any | None = None, *, api_prefix: str = "") -> gr.Blocks:
             [demo.load, timer.tick, *(one.change for one in inputs)],
             partial(show, reader),
             inputs,
-            [answer, address],
+            [answer, relative],
             trigger_mode="always_last",
             concurrency_limit=CONCURRENT,
             **QUIET,
         )
-        address.change(None, address, address, js=ABSOLUTE, api_visibility="private")
+        # Only the browser knows the address that its page is seen at.
+        relative.change(None, relative, address, js=ABSOLUTE, api_visibility="private")
         gr.on([demo.load, timer.tick], partial(show_model, reader), None, about, **QUIET)
         _endpoint(reader, api_prefix)
         ui.health(reader, "titanic", [TASK.use_case], api_prefix)
