@@ -23,7 +23,9 @@ import typer
 from fti.errors import UserError
 
 # What these say at INFO is noise, and httpx says whole addresses, in which keys may travel.
-QUIET = ("httpcore", "httpx", "hopsworks", "hopsworks_common", "hsfs", "hsml", "urllib3")
+QUIET = (
+    "httpcore", "httpx", "httpx2", "hopsworks", "hopsworks_common", "hsfs", "hsml", "urllib3",
+)  # fmt: skip
 
 
 def run(command: Callable[..., Any] | typer.Typer) -> NoReturn:

@@ -29,7 +29,7 @@ from typing import Any
 
 import gradio as gr
 
-from fti import models, projects, published, report, runs
+from fti import console, models, projects, published, report, runs
 from fti.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ TTL = 30.0  # seconds for which all viewers share one read
 RETRY = 5.0  # seconds before a read that failed is tried again
 HOUR = 3600  # seconds
 MAX_UPLOAD = "25mb"
+SESSIONS = 200  # visitors remembered, at 175 KB each in the hub; gradio's default is 10,000
 PHONE = "40rem"
 
 
@@ -428,6 +429,7 @@ def launch_kwargs(**more: Any) -> dict[str, Any]:
         "strict_cors": True,
         "enable_monitoring": False,
         "quiet": True,
+        "state_session_capacity": SESSIONS,
         **more,
     }
 
@@ -438,7 +440,8 @@ def launch(build: Callable[[], gr.Blocks]) -> None:
     Host and port are GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, by default gradio's own.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for every request
+    for name in console.QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
     demo = build()
     _, address, _ = demo.launch(**launch_kwargs(prevent_thread_lock=True))
     log.info("%s: %s", demo.title, address)

@@ -37,7 +37,7 @@ INTRODUCTION = (
 )
 CAPTION = "probability to be saved"
 LIMITS = (
-    "It learned from {rows} of about 1,300 passengers and from none of the crew. It says how "
+    "It learned from {rows} passengers and from none of the crew. It says how "
     "people like this one fared, not why; where few were alike, as nobles or families of eight, "
     "it leans on little."
 )

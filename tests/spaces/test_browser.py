@@ -1,0 +1,143 @@
+"""What a visitor sees in a browser. Every page opened here must load without an error message and
+without asking another host; `open_page` looks after that."""
+
+import re
+import shutil
+
+import pytest
+from playwright.sync_api import expect
+
+import fti
+from fti.embedded.project import Project
+from iris import batch_inference_pipeline, feature_pipeline
+
+PAGES = {
+    "": "Serverless machine learning",
+    "titanic": "Titanic: who was saved?",
+    "titanic-monitor": "Titanic: who survives",
+    "iris": "Iris: which variety?",
+    "iris-monitor": "Iris: which variety",
+}
+FIRST, SECOND = "2026-01-30", "2026-01-31"
+PHONE = {"width": 390, "height": 844}
+
+
+def settled(page):
+    """Wait until a page shows what its app found."""
+    shown = page.locator(".fti").filter(has_text=re.compile("The model|Model version"))
+    expect(shown.last).to_be_visible()
+    return page
+
+
+def brightness(page):
+    """Give how bright the page's background is, from 0 to 1."""
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / (3 * 255)
+
+
+@pytest.mark.parametrize(("path", "heading"), PAGES.items())
+def test_each_page_loads_and_links_to_the_others(open_page, hub, path, heading):
+    page = settled(open_page(hub + path))
+    expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+    links = page.get_by_role("navigation").get_by_role("link").all()
+    assert [link.get_attribute("href") for link in links] == [hub + path for path in PAGES]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_fits_a_phone_and_is_dark_in_the_dark(open_page, hub, path):
+    page = settled(open_page(hub + path, viewport=PHONE, color_scheme="dark"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert brightness(page) < 0.15
+
+
+def test_a_page_is_light_by_default(open_page, hub):
+    assert brightness(settled(open_page(hub))) > 0.9
+
+
+def test_the_front_page_leads_to_the_apps_and_says_how_they_are(open_page, hub):
+    page = settled(open_page(hub))
+    expect(page.get_by_text("Model version 1, accuracy")).to_have_count(2)
+    expect(page.get_by_text(f"Newest run: {FIRST}")).to_have_count(2)
+    page.locator(".tile").get_by_role("link", name="Iris monitor").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(PAGES["iris-monitor"])
+
+
+def test_a_lady_in_first_class_is_likelier_saved_than_a_labourer_in_third(open_page, hub):
+    page = settled(open_page(f"{hub}titanic"))
+    gauge = page.locator("figure.gauge")
+    page.get_by_role("button", name="A lady in first class").click()
+    expect(gauge).to_have_attribute("aria-label", re.compile(r" [89]\d%$"))
+    page.get_by_role("button", name="A labourer, third class").click()
+    expect(gauge).to_have_attribute("aria-label", re.compile(r" 1?\d%$"))
+    expect(page.get_by_role("heading", name="Probably lost.")).to_be_visible()
+
+
+def test_the_typical_setosa_is_a_setosa(open_page, hub):
+    page = settled(open_page(f"{hub}iris"))
+    expect(page.get_by_role("heading", name="versicolor")).to_be_visible()
+    page.get_by_role("button", name="typical setosa").click()
+    expect(page.get_by_role("heading", name="setosa")).to_have_text("Iris setosa, >99%")
+    assert page.locator(".bars .number").all_inner_texts() == [">99%", "<1%", "<1%"]
+
+
+@pytest.mark.parametrize("use_case", ["titanic", "iris"])
+def test_the_monitor_shows_the_numbers_of_monitor_json(open_page, hub, filled, use_case):
+    real = fti.read_published(Project(filled), use_case, "monitor.json")["real"]
+    page = settled(open_page(f"{hub}{use_case}-monitor"))
+    counts = page.locator("table.matrix td b").all_inner_texts()
+    assert counts == [str(cell["n"]) for cell in real["confusion"]]
+    for name, value in {
+        "accuracy": f"{real['accuracy']:.3f}",
+        "outcomes known": f"{real['outcomes']:,}",
+    }.items():
+        expect(page.locator(".tile", has_text=name).locator("b")).to_have_text(value)
+
+
+@pytest.fixture
+def quick_monitor(app, serve, filled, home):
+    """The address of a monitor that looks twice a second at a project of this test."""
+    shutil.copytree(filled, home)
+    with serve(app("iris_monitor").build(fti.login(), every=0.5, ttl=0.1)) as address:
+        yield address
+
+
+def test_a_new_day_appears_without_a_reload(quick_monitor, open_page):
+    page = settled(open_page(quick_monitor))
+    expect(page.get_by_text(f"Newest run: {FIRST}")).to_be_visible()
+    page.evaluate("window.untouched = true")
+    feature_pipeline.main("sample", SECOND)
+    batch_inference_pipeline.main(SECOND)
+    expect(page.get_by_text(f"Newest run: {SECOND}")).to_be_visible()
+    page.get_by_label("Synthetic flowers").click()
+    expect(page.locator(".tile", has_text="outcomes known").locator("b")).to_have_text("2")
+    assert page.evaluate("window.untouched")
+
+
+@pytest.fixture
+def empty_hub(app, serve, project):
+    """The address of a hub whose project holds nothing."""
+    with serve(app("hub").build(project)) as address:
+        yield address
+
+
+def test_a_project_without_results_says_what_to_run(empty_hub, open_page):
+    page = open_page(empty_hub)
+    expect(page.locator(".notice", has_text="python -m titanic")).to_be_visible()
+    expect(page.locator(".notice", has_text="python -m iris")).to_be_visible()
+    for link in ("Titanic monitor", "Iris"):
+        page.get_by_role("navigation").get_by_role("link", name=link, exact=True).click()
+        expect(page.locator(".notice.empty")).to_contain_text("python -m")
+
+
+def test_a_fare_that_no_ticket_cost_is_one_sentence(open_page, hub):
+    page = settled(open_page(f"{hub}titanic"))
+    page.get_by_label("Fare (pounds)").fill("-5")
+    notice = page.locator(".notice.info")
+    expect(notice).to_have_text(re.compile(r"fare must be a number from 0 to \d+[^.]*\.\s*$"))
+
+
+@pytest.mark.parametrize("path", ["titanic?age=", "iris?sepal_length="])
+def test_a_link_that_means_mischief_is_one_sentence(open_page, hub, path):
+    page = settled(open_page(f"{hub}{path}<img src=x onerror=alert(1)>\"'"))
+    expect(page.locator(".notice.info")).to_contain_text("must be a number")
+    expect(page.locator("img[src=x]")).to_have_count(0)
