@@ -38,7 +38,7 @@ TTL = 30.0  # seconds for which all viewers share one read
 RETRY = 5.0  # seconds before a read that failed is tried again
 HOUR = 3600  # seconds
 MAX_UPLOAD = "25mb"
-SESSIONS = 200  # visitors remembered, at 175 KB each in the hub; gradio's default is 10,000
+SESSIONS = 100  # visitors remembered, at 175 KB each in the hub; gradio's default is 10,000
 PHONE = "40rem"
 
 
