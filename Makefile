@@ -12,7 +12,7 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCKED := titanic iris
 
 .DEFAULT_GOAL := help
-.PHONY: help daily apps test lint format lock bench clean
+.PHONY: help daily apps test lint environments format lock bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -30,6 +30,9 @@ lint: $(VENV)/.dev ## check style and formatting
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 
+environments: $(VENV)/.dev ## install each requirements file into an empty environment and import what runs there
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) .ci/environments
+
 format: $(VENV)/.dev ## write the code as lint wants it
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
@@ -37,6 +40,7 @@ format: $(VENV)/.dev ## write the code as lint wants it
 bench: $(VENV)/.dev ## measure what the README claims
 	$(RUN) benchmarks/embedded_store.py
 	$(RUN) benchmarks/daily_run.py
+	$(RUN) benchmarks/daily_run.py --use-case iris
 	$(RUN) benchmarks/titanic_model.py
 	$(RUN) benchmarks/iris_model.py
 	$(RUN) benchmarks/apps.py
@@ -62,7 +66,7 @@ lock: ## write requirements/*.txt from pyproject.toml (UPGRADE=--upgrade for new
 clean: ## remove the environment and caches; the project in .fti stays
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis
 
-# One environment serves all targets: dev.txt holds daily.txt and the tools, at the same versions.
+# One environment serves all targets but `environments`: dev.txt holds daily.txt and the tools, at the same versions.
 $(VENV)/.%: requirements/%.txt
 	@$(MAKE) --no-print-directory $(RUN)
 ifdef UV

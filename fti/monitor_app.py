@@ -29,7 +29,6 @@ Kind = Literal["real", "synthetic"]
 Wanted = Literal["all", "right", "wrong", "pending"]
 
 EVERY = 30.0  # seconds between two looks of a page
-CONCURRENT = 8  # viewers that are served at the same time
 ROWS = 100  # of the table; the CSV has all
 LONGEST_SEARCH = 100  # characters
 HALF = 300  # pixels: two choices beside each other on a wide page, below each other on a phone
@@ -123,7 +122,7 @@ def _keep_up(
         "outputs": [*shown, sent],
         "show_progress": "hidden",
         "api_visibility": "private",
-        "concurrency_limit": CONCURRENT,
+        "concurrency_limit": ui.CONCURRENT,
     }
     demo.load(**event)
     gr.Timer(every).tick(**event, trigger_mode="once")
@@ -153,7 +152,7 @@ def _offer_metrics(reader: ui.Reader, task: Task, api_prefix: str) -> None:
         """Give the model, the scores of its real or synthetic predictions, drift and freshness."""
         return read_metrics(reader, task, kind)
 
-    gr.api(metrics, api_name=f"{api_prefix}metrics", concurrency_limit=CONCURRENT)
+    ui.endpoint(metrics, "metrics", api_prefix)
 
 
 def read_metrics(reader: ui.Reader, task: Task, kind: Kind) -> dict[str, Any]:

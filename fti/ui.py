@@ -38,6 +38,7 @@ TTL = 30.0  # seconds for which all viewers share one read
 RETRY = 5.0  # seconds before a read that failed is tried again
 HOUR = 3600  # seconds
 MAX_UPLOAD = "25mb"
+CONCURRENT = 8  # answers of one kind at a time
 SESSIONS = 100  # visitors remembered, at 175 KB each in the hub; gradio's default is 10,000
 PHONE = "40rem"
 
@@ -459,7 +460,17 @@ def health(reader: Reader, app: str, use_cases: Sequence[str], api_prefix: str =
         """Tell whether the app reaches its project, and which model versions it serves."""
         return check(reader, app, use_cases)
 
-    gr.api(health, api_name=f"{api_prefix}health")
+    endpoint(health, "health", api_prefix)
+
+
+def endpoint(function: Callable[..., dict], name: str, api_prefix: str = "") -> None:
+    """Register a public endpoint, inside its blocks, and as a tool of that name for MCP clients.
+
+    A page makes several calls at a time; what an endpoint answers is data, and a `gr.Error` says
+    in one sentence what was wrong with what it was given.
+    """
+    function.__name__ = f"{api_prefix}{name}"
+    gr.api(function, api_name=function.__name__, concurrency_limit=CONCURRENT)
 
 
 def check(reader: Reader, app: str, use_cases: Sequence[str]) -> dict[str, Any]:

@@ -62,6 +62,14 @@ def test_hopsworks_and_modal_are_imported_in_one_place_each():
         assert not strangers, f"{name} imports {strangers}"
 
 
+def test_only_modal_apps_import_what_they_share():
+    for path in sources("fti", *USE_CASES):
+        imports = re.search(
+            r"^from fti(\.modal)? import .*modal", path.read_text("utf-8"), re.MULTILINE
+        )
+        assert path.name == "modal_app.py" or not imports, path
+
+
 def test_only_apps_and_what_they_share_import_gradio():
     shared = {"ui.py", "monitor_app.py"}
     found = {path for path in sources("fti", *USE_CASES) if "gradio" in imported(path)}

@@ -33,7 +33,6 @@ EXAMPLES = {
 }
 START = EXAMPLES["typical versicolor"]
 NUMBER = re.compile(r"[0-9]{1,2}(\.[0-9]{1,6})?")  # in a link
-CONCURRENT = 8  # answers at a time
 ALMOST = 0.9999  # no probability of the model is 1: that is rounding
 SAME = 1e-6  # standard deviations
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -75,7 +74,7 @@ def build(project: Any | None = None, *, api_prefix: str = "") -> gr.Blocks:
             sliders,
             [answer, among],
             trigger_mode="always_last",
-            concurrency_limit=CONCURRENT,
+            concurrency_limit=ui.CONCURRENT,
             **QUIET,
         )
         gr.on([demo.load, timer.tick], partial(show_model, reader), None, about, **QUIET)
@@ -115,7 +114,7 @@ def _endpoint(reader: ui.Reader, api_prefix: str) -> None:
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
-    gr.api(predict, api_name=f"{api_prefix}predict", concurrency_limit=CONCURRENT)
+    ui.endpoint(predict, "predict", api_prefix)
 
 
 # What comes in

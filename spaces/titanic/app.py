@@ -25,7 +25,6 @@ from titanic.features import CHILD_AGE, TASK, TITLES, UNKNOWN, build_features, p
 from titanic.monitor import SHOWN
 from titanic.pictures import outcome_svg, passenger_svg
 
-CONCURRENT = 8  # answers at a time
 NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")  # as text, in a link
 AUTOMATIC = "auto"  # the title that sex, age and family suggest
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}  # of what happens on the page
@@ -260,7 +259,7 @@ def build(project: Any | None = None, *, api_prefix: str = "") -> gr.Blocks:
             inputs,
             [answer, relative],
             trigger_mode="always_last",
-            concurrency_limit=CONCURRENT,
+            concurrency_limit=ui.CONCURRENT,
             **QUIET,
         )
         # Only the browser knows the address that its page is seen at.
@@ -347,7 +346,7 @@ def _endpoint(reader: ui.Reader, api_prefix: str) -> None:
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
-    gr.api(ask, api_name=f"{api_prefix}predict", concurrency_limit=CONCURRENT)
+    ui.endpoint(ask, "predict", api_prefix)
 
 
 def in_inputs(passenger: Passenger) -> list[Any]:

@@ -4,6 +4,7 @@ without asking another host; `open_page` looks after that."""
 import re
 import shutil
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -48,6 +49,15 @@ def test_a_page_fits_a_phone_and_is_dark_in_the_dark(open_page, hub, path):
     page = settled(open_page(hub + path, viewport=PHONE, color_scheme="dark"))
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert brightness(page) < 0.15
+
+
+def test_the_hub_s_endpoints_are_named_after_their_apps(hub):
+    offered = httpx.get(f"{hub}gradio_api/info").json()["named_endpoints"]
+    assert set(offered) == {
+        "/health",
+        *(f"/{name}_health" for name in ("titanic", "titanic_monitor", "iris", "iris_monitor")),
+        *("/titanic_predict", "/iris_predict", "/titanic_monitor_metrics", "/iris_monitor_metrics"),
+    }
 
 
 def test_a_page_is_light_by_default(open_page, hub):

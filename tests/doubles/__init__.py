@@ -1,0 +1,1 @@
+"""Loopback doubles of services: the real clients talk to them in tests."""
