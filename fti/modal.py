@@ -30,6 +30,7 @@ PYTHON, UV = "3.12", "0.13.9"
 ROOT = Path(__file__).resolve().parents[1]
 SECRET, KEYS = "hopsworks", ["HOPSWORKS_API_KEY", "HOPSWORKS_PROJECT"]
 MOUNT, ARCHIVE = "/volume", "project.tar"
+VOLUME = "FTI_VOLUME"  # where a container finds its volume; the image sets it, nobody else
 NUMBERS = ("rows_in", "rows_out", "model_version", "published")
 LATEST = 20  # run records, among which those of a run just ended are
 
@@ -77,7 +78,7 @@ class Place:
         """Give the environment of the containers, which names the code and the data's source."""
         source = f"{self.use_case.upper()}_SOURCE"
         given = {source: os.environ[source]} if os.environ.get(source) else {}
-        place = {"FTI_BACKEND": backend()} | ({"FTI_VOLUME": MOUNT} if self.volume else {})
+        place = {"FTI_BACKEND": backend()} | ({VOLUME: MOUNT} if self.volume else {})
         return THREADS | place | {"FTI_CODE_VERSION": runs.code_version()} | given
 
     def run(self, main: Callable[..., None], **options: Any) -> Outcome:
@@ -101,7 +102,7 @@ class Place:
         if self.volume is None:
             yield
             return
-        archive = Path(os.environ["FTI_VOLUME"], ARCHIVE)
+        archive = Path(os.environ[VOLUME], ARCHIVE)
         self.volume.reload()
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
             unpack(archive, Path(home))
