@@ -5,6 +5,7 @@ p-value finds every difference, on a small one none.
 """
 
 import logging
+import re
 import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ MIN_ROWS = 50  # with so few a share of one half is still uncertain by 14 points
 BINS = 10
 Z_95 = 1.959963984540054  # standard normal quantile of a two-sided 95 % interval
 LONGEST_WARNING = 160  # characters
+WARNED = re.compile(r" failed element-wise validator number \d+:")  # in pandera's own words
 SHOWN = 3  # values and keys that an error message shows of each failed check
 
 
@@ -52,7 +54,8 @@ def check(table: pd.DataFrame, schema, what: str) -> pd.DataFrame:
         except SchemaErrors as error:
             checked, failures = table, error.failure_cases
     for warning in found:
-        log.warning("%s: %s", what, textwrap.shorten(str(warning.message), LONGEST_WARNING))
+        said = WARNED.sub(" is not as expected:", str(warning.message))
+        log.warning("%s: %s", what, textwrap.shorten(said, LONGEST_WARNING))
     if failures is None:
         return checked
     keys = _key_columns(schema, table)
