@@ -12,7 +12,7 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCKED := titanic iris
 
 .DEFAULT_GOAL := help
-.PHONY: help daily apps test lint environments format lock bench clean
+.PHONY: help daily apps serve test lint environments format lock bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -23,7 +23,10 @@ daily: $(VENV)/.daily ## run the day of each use case (USE_CASES="titanic iris")
 apps: $(VENV)/.apps ## serve all web apps at one address, http://127.0.0.1:7860
 	PYTHONPATH=. $(RUN) spaces/hub/app.py
 
-test: $(VENV)/.dev ## run the tests
+serve: $(VENV)/.server ## serve the embedded project to the real Hopsworks client, on this machine
+	$(RUN) -m fti serve
+
+test: $(VENV)/.dev ## run the tests; those of the Hopsworks client need `make .venv-hopsworks` before
 	$(RUN) -m pytest -n auto
 
 lint: $(VENV)/.dev ## check style and formatting
@@ -37,13 +40,14 @@ format: $(VENV)/.dev ## write the code as lint wants it
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-bench: $(VENV)/.dev ## measure what the README claims
+bench: $(VENV)/.dev .venv-hopsworks ## measure what the README claims
 	$(RUN) benchmarks/embedded_store.py
 	$(RUN) benchmarks/daily_run.py
 	$(RUN) benchmarks/daily_run.py --use-case iris
 	$(RUN) benchmarks/titanic_model.py
 	$(RUN) benchmarks/iris_model.py
 	$(RUN) benchmarks/apps.py
+	$(RUN) benchmarks/hopsworks_faces.py --client-python .venv-hopsworks/bin/python
 
 # Without --upgrade the compiler keeps the pins it finds, so an unchanged pyproject.toml gives
 # unchanged files. Every file agrees with dev.txt on the versions they share.
@@ -52,19 +56,24 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --no-header 
 
 lock: ## write requirements/*.txt from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
-	$(COMPILE) --group embedded $(LOCKED:%=--group %) --group apps --group modal --group test -o requirements/dev.txt
+	$(COMPILE) --group embedded $(LOCKED:%=--group %) --group apps --group modal --group server \
+		--group test -o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt --group embedded $(LOCKED:%=--group %) \
 		-o requirements/daily.txt
 	$(COMPILE) -c requirements/dev.txt --group modal -o requirements/modal.txt
+	$(COMPILE) -c requirements/dev.txt --group embedded --group server -o requirements/server.txt
+	$(COMPILE) -c requirements/dev.txt --group hopsworks $(LOCKED:%=--group %) \
+		-o requirements/hopsworks-client.txt
 	@for group in $(LOCKED) apps; do \
 		$(COMPILE) -c requirements/dev.txt --group embedded --group $$group \
 			-o requirements/$$group.txt && \
-		$(COMPILE) -c requirements/dev.txt --group hopsworks --group $$group \
+		$(COMPILE) -c requirements/dev.txt -c requirements/hopsworks-client.txt \
+			--group hopsworks --group $$group \
 			-o requirements/$$group-hopsworks.txt || exit 1; \
 	done
 
 clean: ## remove the environment and caches; the project in .fti stays
-	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-hopsworks build .pytest_cache .ruff_cache .hypothesis
 
 # One environment serves all targets but `environments`: dev.txt holds daily.txt and the tools, at the same versions.
 $(VENV)/.%: requirements/%.txt
@@ -76,6 +85,18 @@ else
 	@echo "Installing $< with pip"
 	@$(RUN) -m pip --version >/dev/null 2>&1 || $(RUN) -m ensurepip >/dev/null
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r $<
+endif
+	@touch $@
+
+# The real client brings a module that clashes with the embedded store's.
+.venv-hopsworks: requirements/hopsworks-client.txt
+	@echo "Installing $< into $@"
+ifdef UV
+	@$(UV) venv --quiet --clear --python '>=3.11,<3.15' $@
+	@$(UV) pip install --quiet --python $@ -r $<
+else
+	@$(PYTHON) -m venv --clear $@
+	@$@/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 endif
 	@touch $@
 

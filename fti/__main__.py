@@ -2,6 +2,7 @@
 
     python -m fti status [--json]             feature groups, models, published files, last runs
     python -m fti doctor [--json] [--online]  what is set up, what is reachable, what to do next
+    python -m fti serve [--port PORT]         the embedded project, for the real Hopsworks client
 
 Tables and JSON go to stdout, everything else to stderr.
 """
@@ -92,6 +93,20 @@ def daily(
     _print(_daily_table(days))
     if any(day.ended != "ok" for day in days):
         raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Loopback address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the REST side; 0 is a free one.")] = 8181,
+    key: Annotated[str | None, typer.Option(help="The API key; a new one if not given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Say where it is as JSON.")] = False,
+) -> None:
+    """Serve the embedded project to the real Hopsworks client, on this machine, until Ctrl-C."""
+    from fti import projects
+    from fti.server import command
+
+    command.serve(projects.embedded(), host, port, key, as_json)
 
 
 def _daily_table(days: list[Day]) -> Table:

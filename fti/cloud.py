@@ -14,6 +14,7 @@ import contextlib
 import functools
 import inspect
 import io
+import logging
 import os
 import re
 import shutil
@@ -29,6 +30,8 @@ from typing import Any
 from fti.errors import UserError
 from fti.projects import announce
 
+log = logging.getLogger(__name__)
+
 DEFAULT_HOST = "eu-west.cloud.hopsworks.ai"  # the client's own default
 DEFAULT_TIMEOUT = 120.0  # seconds; a loaded cluster may take one minute for an answer
 CONNECT_TIMEOUT = 10.0  # seconds
@@ -36,6 +39,10 @@ QUERY_PORT = 5005  # fixed in the client; reads of feature groups go there
 FORMATS = ("DELTA", "HUDI", "ICEBERG", "NONE")
 INSTALL = "pip install -r requirements/<use case>-hopsworks.txt"
 CANNOT_WRITE = "Failed to write to delta table"  # how the client begins to say so
+ATTEMPTS, PAUSE = 3, 1.0  # how often a request is sent, and the seconds between
+OVERLOADED = (429, 503)  # the request was not looked at
+GATEWAY = (502, 504)  # it may have been
+QUERY = ["featurestores", "query"]  # ends the path of a PUT that changes nothing
 
 
 class HopsworksError(UserError):
@@ -77,7 +84,7 @@ def login() -> Any:
     installed = client_version()
     check_versions(installed, backend_version(settings))
     check_project(settings)
-    project = with_group_defaults(_client_login(settings), settings)
+    project = _bound_reading(with_group_defaults(_client_login(settings), settings), settings)
     announce(f"Hopsworks project {project.name} at {settings.where} (client {installed})")
     return project
 
@@ -342,7 +349,7 @@ def _client_login(settings: Settings) -> Any:
 
 
 def _bound_waiting(settings: Settings) -> None:
-    """Give each request of the client a timeout, unless it brings its own.
+    """Give each request of the client a timeout, unless it brings its own, and some more tries.
 
     All its requests pass through `_send_request(timeout=None)`, and None is for ever. A default
     socket timeout would not help: urllib3 sets None on the socket itself.
@@ -353,11 +360,96 @@ def _bound_waiting(settings: Settings) -> None:
     limits = (min(settings.timeout, CONNECT_TIMEOUT), settings.timeout)
 
     @functools.wraps(unbounded)
-    def send_request(self: Any, *args: Any, **options: Any) -> Any:
-        return unbounded(self, *args, **{"timeout": limits, **options})
+    def send_request(self: Any, method: str, path: list[Any], *args: Any, **options: Any) -> Any:
+        options = {"timeout": limits, **options}
+        return _retrying(method, path)(unbounded, self, method, path, *args, **options)
 
     send_request.unbounded = unbounded
     Client._send_request = send_request
+
+
+def _retrying(method: str, path: list[Any]) -> Any:
+    from tenacity import (
+        Retrying,
+        before_sleep_log,
+        retry_if_exception,
+        stop_after_attempt,
+        wait_fixed,
+    )
+
+    return Retrying(
+        retry=retry_if_exception(lambda error: may_send_again(error, method, path)),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_fixed(PAUSE),
+        before_sleep=before_sleep_log(log, logging.WARNING),
+        reraise=True,
+    )
+
+
+def may_send_again(error: BaseException, method: str, path: list[Any]) -> bool:
+    """Tell whether a request that failed may be sent again: only where that cannot do harm.
+
+    A server that did not answer in time is not asked again, so that the timeout bounds the wait.
+    """
+    status = _status(error)
+    if status in OVERLOADED:
+        return True
+    changes_nothing = method == "GET" or path[-2:] == QUERY
+    broken = _is_of_requests(error) and not _is_timeout(error)
+    return changes_nothing and (status in GATEWAY or broken)
+
+
+def trouble(error: BaseException) -> str | None:
+    """Say in one sentence why Hopsworks could not be used in the middle of a run, or None."""
+    for cause in _chain(error):
+        status = _status(cause) or 0
+        if _is_timeout(cause):
+            return f"Hopsworks did not answer within HOPSWORKS_TIMEOUT: {_RUN_AGAIN}."
+        if status >= 500 and status != 501:
+            return f"Hopsworks is in trouble (HTTP {status}): {_RUN_AGAIN}."
+        if _is_of_requests(cause) or type(cause).__name__ == "FlightUnavailableError":
+            return f"The connection to Hopsworks broke: {_RUN_AGAIN}."
+    return None
+
+
+_RUN_AGAIN = "run it again later, which completes what this run left undone"
+
+
+def _status(error: BaseException) -> int | None:
+    """Give the HTTP status that the client reports by an error, if it is such a one."""
+    if type(error).__name__ != "RestAPIError":
+        return None
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _is_of_requests(error: BaseException) -> bool:
+    return type(error).__module__.startswith("requests.")
+
+
+def _is_timeout(error: BaseException) -> bool:
+    if type(error).__name__ == "FlightTimedOutError":
+        return True
+    return _is_of_requests(error) and type(error).__name__.endswith("Timeout")
+
+
+def _bound_reading(project: Any, settings: Settings) -> Any:
+    """Make reads of a project's feature store end in time: the client would wait 15 minutes.
+
+    That is set when a feature store is asked for, because importing what reads takes seconds.
+    """
+    get_feature_store = project.get_feature_store
+
+    @functools.wraps(get_feature_store)
+    def get_bounded(*args: Any, **options: Any) -> Any:
+        from hsfs.core.arrow_flight_client import ArrowFlightClient
+
+        ArrowFlightClient.DEFAULT_TIMEOUT_SECONDS = settings.timeout
+        # It logs the traceback of each error that it raises.
+        logging.getLogger(ArrowFlightClient.__module__).setLevel(logging.CRITICAL)
+        return get_feature_store(*args, **options)
+
+    project.get_feature_store = get_bounded
+    return project
 
 
 def with_group_defaults(project: Any, settings: Settings) -> Any:

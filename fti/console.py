@@ -26,12 +26,14 @@ from fti.errors import UserError
 QUIET = (
     "httpcore", "httpx", "httpx2", "hopsworks", "hopsworks_common", "hsfs", "hsml", "urllib3",
 )  # fmt: skip
+UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
 
 
 def run(command: Callable[..., Any] | typer.Typer) -> NoReturn:
     """Run a function with typer annotations, or a typer app, as the program; exit when it is done.
 
-    A UserError is its one sentence on stderr and its exit code, every other error a traceback.
+    A UserError is its one sentence on stderr and its exit code, and so is a Hopsworks that went
+    away in the middle; every other error is a traceback.
     """
     configure_logging()
     app = command if isinstance(command, typer.Typer) else _app(command)
@@ -40,6 +42,14 @@ def run(command: Callable[..., Any] | typer.Typer) -> NoReturn:
     except UserError as error:
         note(str(error))
         sys.exit(error.exit_code)
+    except Exception as error:
+        from fti import cloud
+
+        sentence = cloud.trouble(error)
+        if sentence is None:
+            raise
+        note(sentence)
+        sys.exit(UNAVAILABLE)
     sys.exit(0)
 
 

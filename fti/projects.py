@@ -45,12 +45,19 @@ def login() -> Any:
         from fti import cloud
 
         return cloud.login()
+    project = embedded()
+    announce(f"Embedded project {project.name} in {project.home}")
+    return project
+
+
+def embedded() -> Any:
+    """Give the embedded project, whatever FTI_BACKEND says; UserError when it cannot be opened."""
     from fti.embedded.exceptions import FeatureStoreException
     from fti.embedded.project import DEFAULT_NAME, Project
 
     name = os.environ.get("FTI_PROJECT") or DEFAULT_NAME
     try:
-        project = Project(home(), name)
+        return Project(home(), name)
     except OSError as error:
         raise UserError(
             f"The folder {home()} cannot be used ({error.strerror}): set FTI_HOME to one that can "
@@ -58,8 +65,6 @@ def login() -> Any:
         ) from error
     except FeatureStoreException as error:
         raise UserError(f"FTI_PROJECT is '{name}'. {error}") from error
-    announce(f"Embedded project {project.name} in {project.home}")
-    return project
 
 
 @cache

@@ -97,16 +97,14 @@ class DatasetApi(Unsupported):
         source.rename(target)
 
     def list(self, path: str, offset: int = 0, limit: int = 1000) -> list[str]:
-        """Give the paths of what is in a folder, by name."""
+        """Give the paths of what is in a folder, by name: below the project, as Hopsworks does."""
         root = self._project.home
         folder = self._existing(path) if self._relative(path).parts else root
         inside = sorted(p for p in folder.iterdir() if not p.name.startswith((TEMPORARY, LOCK)))
         if folder == root:
             inside = [p for p in inside if p.name in DATASETS]
-        return [
-            f"/Projects/{self._project.name}/{p.relative_to(root).as_posix()}"
-            for p in inside[offset : offset + limit]
-        ]
+        page = inside[offset : offset + limit]
+        return [f"/{path.relative_to(root).as_posix()}" for path in page]
 
     def read_content(self, path: str, dataset_type: str = "DATASET") -> Any:
         """Give an object whose `content` is the bytes of a file, or None if there is none."""

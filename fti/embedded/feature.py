@@ -254,7 +254,7 @@ def _named(feature: Feature) -> dict[str, Any]:
 
 def _feature(document: dict[str, Any], groups: dict[str, Any]) -> Feature:
     group = groups.get(document["group"])
-    return group.get_feature(document["name"]) if group else Feature(document["name"])
+    return group._feature(document["name"]) if group else Feature(document["name"])
 
 
 def _value_to_dict(value: Any) -> Any:

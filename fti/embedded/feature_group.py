@@ -199,8 +199,12 @@ class FeatureGroup(Tagged):
         """Give the stored columns as an Arrow schema."""
         return pa.schema([(f["name"], _arrow_type(f["type"])) for f in self._document["features"]])
 
-    def get_feature(self, name: str) -> Feature:
-        """Give one column; works for names like `id` that are attributes of the group as well."""
+    def get_feature(self, name: str) -> Feature | None:
+        """Give one column, or None; also one like `id` whose name is an attribute of the group."""
+        return self[name] if self.has_feature(name) else None
+
+    def _feature(self, name: str) -> Feature:
+        """Give one column; FeatureStoreException when there is none."""
         try:
             return self[name]
         except KeyError as error:
@@ -343,7 +347,7 @@ class FeatureGroup(Tagged):
 
     def update_feature_description(self, feature_name: str, description: str) -> FeatureGroup:
         """Change what is said of one column."""
-        name = self.get_feature(feature_name).name
+        name = self._feature(feature_name).name
 
         def describe(document: dict[str, Any]) -> None:
             for feature in document["features"]:
@@ -408,7 +412,7 @@ class FeatureGroup(Tagged):
         """Select columns by name."""
         names = [f.name if isinstance(f, Feature) else f for f in features]
         self._stored()
-        return Query(self, [self.get_feature(name) for name in names])
+        return Query(self, [self._feature(name) for name in names])
 
     def select_all(
         self,
@@ -458,7 +462,7 @@ class FeatureGroup(Tagged):
         if not table.exists():
             return []
         bounds = {}
-        if self.event_time and self.get_feature(self.event_time).type == "timestamp":
+        if self.event_time and self._feature(self.event_time).type == "timestamp":
             low, high = (None if ms is None else pd.Timestamp(ms, unit="ms") for ms in between)
             bounds = {self.event_time: (low, high)}
         return table.files(version, bounds)

@@ -566,7 +566,7 @@ class FeatureView(Tagged):
     def _helpers(self) -> list[Output]:
         """Give the keys of all groups as extra columns: they order the rows, the root's first."""
         keys = [
-            (f"t{table}", group.get_feature(name))
+            (f"t{table}", group._feature(name))
             for table, group in enumerate(self._query.featuregroups)
             for name in group._table.key
         ]
@@ -617,7 +617,7 @@ class FeatureView(Tagged):
         for name in extra:
             if name not in names:
                 full = f"{self._store.project.name}_{self._root._label}_{name}"
-                outputs.append(Output("t0", self._root.get_feature(name), full))
+                outputs.append(Output("t0", self._root._feature(name), full))
         return [output for output in outputs if labels or output.name not in self.labels]
 
     def _filtered(self, extra: Filter | Logic | None) -> Query:

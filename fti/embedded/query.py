@@ -83,7 +83,7 @@ class Join:
             )
         for group, names in ((left, ours), (right, theirs)):
             for name in names:
-                group.get_feature(name)
+                group._feature(name)
         return ours, theirs
 
 
@@ -101,7 +101,7 @@ def query_from_dict(
 ) -> Query:
     """Give the query that `Query.to_dict` described."""
     group = group_of(document["feature_group"], document["version"])
-    query = Query(group, [group.get_feature(name) for name in document["features"]])
+    query = Query(group, [group._feature(name) for name in document["features"]])
     for join in document["joins"]:
         sub_query = query_from_dict(join["query"], group_of)
         query._joins.append(Join(**join | {"query": sub_query}))
@@ -186,7 +186,7 @@ class Query:
     def append_feature(self, feature: str | Feature) -> Query:
         """Select one more feature of the left feature group."""
         name = feature.name if isinstance(feature, Feature) else feature
-        self._left_features.append(self._left_feature_group.get_feature(name))
+        self._left_features.append(self._left_feature_group._feature(name))
         return self
 
     def filter(self, f: Filter | Logic) -> Query:
@@ -499,7 +499,7 @@ class Statement:
         for alias, group in scope:
             owner = feature.feature_group
             if (owner is None or owner._label == group._label) and group.has_feature(feature.name):
-                return alias, group.get_feature(feature.name)
+                return alias, group._feature(feature.name)
         raise FeatureStoreException(
             f"The filter's feature '{feature.name}' is in none of the queried feature groups."
         )
@@ -512,7 +512,7 @@ def column(alias: str, feature: Feature) -> str:
 
 def moment(alias: str, group: FeatureGroup) -> str:
     """Give a group's event time as an SQL timestamp, whichever of Hopsworks' types it has."""
-    feature = group.get_feature(group.event_time)
+    feature = group._feature(group.event_time)
     name = column(alias, feature)
     if feature.type in ("bigint", "int"):
         return f"epoch_ms(CASE WHEN {name} < {SECONDS_END} THEN {name} * 1000 ELSE {name} END)"

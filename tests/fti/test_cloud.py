@@ -2,6 +2,7 @@ import socket
 from importlib import metadata
 from types import SimpleNamespace
 
+import httpx
 import pandas as pd
 import pytest
 
@@ -295,3 +296,63 @@ def test_other_errors_of_an_insert_are_left_as_they_are():
     store = cloud.with_group_defaults(given, cloud.Settings("key")).get_feature_store()
     with pytest.raises(FeatureStoreException, match="columns do not match"):
         store.get_feature_group("hours", 1).insert("rows")
+
+
+# what goes wrong in the middle of a run
+
+
+class RestAPIError(Exception):
+    """An error of the client, which carries the server's answer."""
+
+    def __init__(self, status):
+        self.response = SimpleNamespace(status_code=status)
+
+
+def of_requests(name):
+    return type(name, (Exception,), {"__module__": "requests.exceptions"})()
+
+
+READ, WRITE = ("GET", ["project", 1]), ("POST", ["project", 1, "featuregroups"])
+ASK = ("PUT", ["project", 1, "featurestores", "query"])
+
+
+@pytest.mark.parametrize(
+    ("error", "request_", "again"),
+    [
+        (RestAPIError(503), WRITE, True),
+        (RestAPIError(504), READ, True),
+        (RestAPIError(504), ASK, True),
+        (RestAPIError(504), WRITE, False),
+        (RestAPIError(404), READ, False),
+        (of_requests("ConnectionError"), READ, True),
+        (of_requests("ConnectionError"), WRITE, False),
+        (of_requests("ReadTimeout"), READ, False),
+        (ValueError("a bug"), READ, False),
+    ],
+)
+def test_a_request_is_sent_again_only_where_that_does_no_harm(error, request_, again):
+    assert cloud.may_send_again(error, *request_) is again
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RestAPIError(504), "HTTP 504"),
+        (of_requests("ReadTimeout"), "HOPSWORKS_TIMEOUT"),
+        (of_requests("ConnectionError"), "connection to Hopsworks broke"),
+        (type("FlightUnavailableError", (Exception,), {})(), "connection to Hopsworks broke"),
+    ],
+)
+def test_a_server_that_went_away_is_one_sentence_wherever_it_was_noticed(error, words):
+    try:
+        raise RuntimeError("could not read") from error
+    except RuntimeError as noticed:
+        assert words in cloud.trouble(noticed)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("a bug"), RestAPIError(404), RestAPIError(501), httpx.ReadTimeout("a source")],
+)
+def test_other_errors_are_not_taken_for_it(error):
+    assert cloud.trouble(error) is None

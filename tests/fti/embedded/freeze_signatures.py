@@ -1,12 +1,14 @@
 """Write down the public API of the real Hopsworks client, for test_signatures.py to compare with.
 
-Run it where `hopsworks` is installed: `python tests/fti/embedded/freeze_signatures.py`.
+Run it where `hopsworks` is installed: `python tests/fti/embedded/freeze_signatures.py [FILE]`.
+tests/hopsworks/test_signatures.py says when the file is stale.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -66,7 +68,7 @@ def describe(kind: Any) -> dict[str, Any]:
     return {"methods": methods, "properties": properties}
 
 
-def main() -> None:
+def main(target: Path = FROZEN) -> None:
     """Write the file."""
     from hopsworks import udf
 
@@ -87,8 +89,8 @@ def main() -> None:
             f'  "{name}": {{\n    "properties": {json.dumps(found["properties"])},\n'
             '    "methods": {\n' + ",\n".join(methods) + "\n    }\n  }"
         )
-    FROZEN.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    target.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:]))

@@ -79,11 +79,11 @@ def test_what_is_not_there_cannot_be_uploaded_or_downloaded(files, tmp_path):
 def test_a_folder_is_listed_in_pages_by_name(files, report):
     for name in "cab":
         files.mkdir(f"Resources/{name}")
-    paths = [f"/Projects/local/Resources/{name}" for name in "abc"]
+    paths = [f"/Resources/{name}" for name in "abc"]
     assert files.list("Resources") == paths
     assert files.list("Resources", offset=1, limit=1) == paths[1:2]
     assert files.list("Resources", offset=3) == []
-    assert files.list("/Projects/local") == ["/Projects/local/Models", "/Projects/local/Resources"]
+    assert files.list("/Projects/local") == ["/Models", "/Resources"]
     assert files.list("") == files.list("/") == files.list("/Projects/local")
     assert files.list(paths[0]) == []
 
@@ -105,7 +105,7 @@ def test_files_and_folders_are_copied_and_moved(files, report):
         with pytest.raises(DatasetException, match="already exists"):
             use("Resources/b", "Resources/c")
         use("Resources/b", "Resources/c", overwrite=True)
-        assert files.list("Resources/c") == ["/Projects/local/Resources/c/report.html"]
+        assert files.list("Resources/c") == ["/Resources/c/report.html"]
     assert not files.exists("Resources/b")
 
 

@@ -635,10 +635,11 @@ def test_a_feature_is_not_hidden_by_a_name_that_hopsworks_does_not_use(store, na
     assert group.filter(getattr(group, name) == "b").read()["key"].tolist() == [2]
 
 
-def test_an_unknown_feature_is_an_error_that_names_it(group):
+def test_an_unknown_feature_is_none_or_an_error_that_names_it(group):
     group.insert(readings(("kiruna", 0, 1)))
+    assert group.get_feature("speed") is None
     with pytest.raises(FeatureStoreException, match="Feature 'speed' is not in"):
-        group.get_feature("speed")
+        group.select(["speed"])
     with pytest.raises(AttributeError, match="speed"):
         group.speed  # noqa: B018
     with pytest.raises(KeyError, match="speed"):

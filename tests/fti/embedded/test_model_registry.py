@@ -171,7 +171,7 @@ def test_a_deleted_version_is_gone_with_its_files(registry, folder, project):
     model.delete()
     assert not stored.exists()
     assert [model.version for model in registry.get_models("flowers")] == [1]
-    assert project.get_dataset_api().list("Models/flowers") == ["/Projects/local/Models/flowers/1"]
+    assert project.get_dataset_api().list("Models/flowers") == ["/Models/flowers/1"]
 
 
 @pytest.mark.parametrize("damage", ["changed", "removed"])
