@@ -1,7 +1,7 @@
 """See what is stored, and what is missing to run.
 
     python -m fti status [--json]             feature groups, models, published files, last runs
-    python -m fti doctor [--json] [--online]  what is set up, what is reachable, what to do next
+    python -m fti doctor [--json] [--online] [--write]   what is set up, reachable, and to do next
     python -m fti serve [--port PORT]         the embedded project, for the real Hopsworks client
 
 Tables and JSON go to stdout, everything else to stderr.
@@ -60,6 +60,9 @@ def status(as_json: Json = False) -> None:
 def doctor(
     as_json: Json = False,
     online: Annotated[bool, typer.Option(help="Ask the sources of raw data as well.")] = False,
+    write: Annotated[
+        bool, typer.Option(help="Write, read back and remove a row, a model and a file.")
+    ] = False,
 ) -> None:
     """Check what is set up and reachable; exit with 1 when something keeps pipelines from running.
 
@@ -68,7 +71,8 @@ def doctor(
     """
     from fti import doctor
 
-    checks = doctor.examine(online=online)
+    with contextlib.redirect_stdout(sys.stderr):  # where the Hopsworks client may talk
+        checks = doctor.examine(online=online, write=write)
     if as_json:
         console.say(json.dumps([check.to_dict() for check in checks], indent=1))
     else:

@@ -43,8 +43,11 @@ class Check:
         return asdict(self)
 
 
-def examine(online: bool = False) -> list[Check]:
-    """Make all checks; with `online` also ask the sources of raw data."""
+def examine(online: bool = False, write: bool = False) -> list[Check]:
+    """Make all checks; with `online` also ask the sources of raw data.
+
+    With `write` also store, read back and remove a row, a model and a file, where all else is well.
+    """
     checks = [_python()]
     try:
         backend = projects.backend()
@@ -53,6 +56,8 @@ def examine(online: bool = False) -> list[Check]:
     checks += [_backend(backend), _packages(backend)]
     checks += [_home(projects.home())] if backend == "embedded" else _hopsworks()
     checks += [_use_cases()]
+    if write and not any(check.level == "fail" for check in checks):
+        checks += _rehearse(backend)
     if online:
         checks += [_source(name, url) for name, url in source_addresses()]
     return checks
@@ -168,6 +173,17 @@ def _hopsworks() -> list[Check]:
         if open_
         else Check("Hopsworks query service", "fail", f"{host}:{port} cannot be reached", hint)
     )
+    return checks
+
+
+def _rehearse(backend: str) -> list[Check]:
+    """Use the project as pipelines do, step by step."""
+    from fti import rehearsal
+
+    opened: list[Any] = []
+    checks = [_step(f"{backend} login", lambda: opened.append(projects.login()) or "opened")]
+    for project in opened:
+        checks += [_step(name, look) for name, look in rehearsal.steps(project).items()]
     return checks
 
 
