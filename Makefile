@@ -26,7 +26,7 @@ apps: $(VENV)/.apps ## serve all web apps at one address, http://127.0.0.1:7860
 serve: $(VENV)/.server ## serve the embedded project to the real Hopsworks client, on this machine
 	$(RUN) -m fti serve
 
-test: $(VENV)/.dev ## run the tests; those of the Hopsworks client need `make .venv-hopsworks` before
+test: $(VENV)/.dev .venv-hopsworks ## run the tests, those of the real Hopsworks client in its own environment
 	$(RUN) -m pytest -n auto
 
 lint: $(VENV)/.dev ## check style and formatting
