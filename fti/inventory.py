@@ -24,7 +24,7 @@ def of(project: Any, newest: int = 10) -> dict[str, Any]:
 def use_cases(root: Path | None = None) -> list[str]:
     """Give the folders here that hold the pipelines of a use case."""
     root = root or Path.cwd()
-    return sorted(path.parent.name for path in root.glob("*/sources.py"))
+    return sorted(path.parent.name for path in root.glob("*/feature_pipeline.py"))
 
 
 def commands(root: Path | None = None) -> list[str]:

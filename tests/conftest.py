@@ -6,7 +6,13 @@ import pytest
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """The folder of embedded projects; `fti.login()` opens the one in it."""
-    for name in ("HOPSWORKS_API_KEY", "FTI_PROJECT", "TITANIC_SOURCE", "IRIS_SOURCE"):
+    for name in (
+        "HOPSWORKS_API_KEY",
+        "FTI_PROJECT",
+        "TITANIC_SOURCE",
+        "IRIS_SOURCE",
+        "AURORA_SOURCE",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FTI_BACKEND", "embedded")
     monkeypatch.setenv("FTI_HOME", str(tmp_path / "fti"))

@@ -135,7 +135,7 @@ def by_key(group):
 
 
 def test_every_use_case_has_an_app_of_the_same_functions_with_one_clock(hopsworks):
-    assert sorted(path.parent.name for path in ROOT.glob("*/sources.py")) == USE_CASES
+    assert sorted(path.parent.name for path in ROOT.glob("*/feature_pipeline.py")) == USE_CASES
     for use_case in USE_CASES:
         functions = hopsworks.deployed(use_case)
         assert set(functions) == {"daily", "features", "train", "predict"}

@@ -62,7 +62,7 @@ def filled(project, tmp_path):
 def test_an_empty_project_says_what_to_run(home, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "zoo").mkdir()
-    (tmp_path / "zoo" / "sources.py").touch()
+    (tmp_path / "zoo" / "feature_pipeline.py").touch()
     assert shown("status").rstrip().endswith("Nothing is stored yet: run `python -m zoo`.")
 
 
@@ -193,6 +193,7 @@ def test_sources_are_asked_only_when_told_to(home, tmp_path, monkeypatch):
         thread.start()
         here = f"http://127.0.0.1:{server.server_port}"
         (tmp_path / "zoo").mkdir()
+        (tmp_path / "zoo" / "feature_pipeline.py").touch()
         (tmp_path / "zoo" / "sources.py").write_text(
             f"LIONS_URL = '{here}/there'\nZEBRA_URLS = ('{here}/gone?key=secret',)\n"
         )
