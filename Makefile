@@ -4,12 +4,12 @@
 -include .env
 export
 
-USE_CASES ?= titanic iris
+USE_CASES ?= titanic iris aurora
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
-LOCKED := titanic iris
+LOCKED := titanic iris aurora
 
 .DEFAULT_GOAL := help
 .PHONY: help daily apps serve test lint environments format lock bench clean
@@ -56,7 +56,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --no-header 
 
 lock: ## write requirements/*.txt from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
-	$(COMPILE) --group embedded $(LOCKED:%=--group %) --group aurora --group apps --group modal --group server \
+	$(COMPILE) --group embedded $(LOCKED:%=--group %) --group apps --group modal --group server \
 		--group test -o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt --group embedded $(LOCKED:%=--group %) \
 		-o requirements/daily.txt

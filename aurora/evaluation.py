@@ -1,7 +1,8 @@
 """How good the forecasts are: trained on the past, scored on later weeks, beside three baselines.
 
-    evaluate(sources, train_until, evaluate_from)   one split, as training and anyone can repeat it
+    evaluate(sources, train_until, evaluate_from)   one split, as anyone can repeat it
     rolling(sources)                                each month from all months before it
+    held_out(table)                                 the last quarter, of the stored hours: training
 
 `sources` holds the tables `kp`, `weather` and `labels` (`aurora.feeds.tables`).
 
@@ -23,13 +24,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aurora import features, model
-from fti import quality
+from aurora import features, model, scoring
+from aurora.feeds.tables import kp_table
+from fti import console, quality
 
-DARK = -6.0  # degrees of the sun
+DARK = features.DARK
 LEADS = (0, 6, 24, 72)  # hours from issue to the start of the hour
 DAY = pd.Timedelta(days=1)
 LEAST = {"hours": 200, "seen": 20}  # a month of fewer watched hours or less aurora is not scored
+HELD_OUT = 0.25  # of the dark hours that were watched: the last ones
 RESAMPLES = 200
 WEEK = pd.Timedelta(weeks=1)
 SCORES = (
@@ -48,28 +51,81 @@ When = str | date | pd.Timestamp
 
 def evaluate(
     sources: Mapping[str, pd.DataFrame],
-    train_until: When,
-    evaluate_from: When,
+    train_until: When | None = None,
+    evaluate_from: When | None = None,
     evaluate_until: When | None = None,
     site: str = "kiruna",
     seed: int = 0,
+    progress: bool = False,
 ) -> dict[str, Any]:
     """Train on hours up to the end of the day `train_until`, score those from `evaluate_from` on.
 
+    One of the two days follows from the other; without both, the last quarter is scored (`split`).
     Out: the scores of `scores` for ours, their "spread" (standard deviation over resampled weeks),
     and the same scores under "seed_tree", "climatology" and "persistence"; "by_lead", for ours and
-    the seed's tree; "reliability" of dark hours; "rows". Numbers that do not exist are None.
+    the seed's tree; "reliability" of dark hours; "rows"; "trained_until", "from" and "until", the
+    hours that bound training and scoring. Numbers that do not exist are None.
     """
     tables = observed_and_known(sources, site)
-    start, end = _day(evaluate_from), _day(evaluate_until) + DAY if evaluate_until else None
-    hour, seen = tables["observed"]["valid_hour"], _watched(tables["observed"])
-    train = seen & (hour < _day(train_until) + DAY)
-    test = seen & (hour >= start) & (hour < (end or hour.max() + DAY))
-    if (train & test).any():
-        raise quality.DataError(f"hours from {start:%Y-%m-%d} on are also trained on")
+    observed = tables["observed"]
+    if train_until is None and evaluate_from is None:
+        train, test = split(observed)
+    else:
+        start = _day(train_until) + DAY if evaluate_from is None else _day(evaluate_from)
+        stop = start if train_until is None else _day(train_until) + DAY
+        hour, seen = observed["valid_hour"], is_watched(observed)
+        end = hour.max() if evaluate_until is None else _day(evaluate_until) + DAY - features.HOUR
+        train, test = seen & (hour < stop), seen & hour.between(start, end)
+        if (train & test).any():
+            raise quality.DataError(f"hours from {start:%Y-%m-%d} on are also trained on")
     _require(train, tables, "train on", states=2)
     _require(test, tables, "score", states=1)
-    return report(forecasts(tables, train, test, seed))
+    given = forecasts(tables, train, test, seed, progress)
+    return report(given, progress) | period(observed, train, test)
+
+
+def held_out(
+    table: pd.DataFrame, seed: int = 0, progress: bool = False
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Train on all but the last quarter of a feature table with labels, and score that.
+
+    In: the rows of `aurora_hours`, times in UTC. Out: the columns of `forecasts`, and the report of
+    `evaluate`.
+    """
+    train, test = split(table)
+    given = forecasts(with_leads(table, stored_kp(table)), train, test, seed, progress)
+    return given, report(given, progress) | period(table, train, test)
+
+
+def split(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Part the watched hours of a table by time: those to train on, those to score.
+
+    Scored is from the noon on after which the last quarter of the dark hours lies; trained on is
+    what ended a day before that.
+    """
+    seen, hour = is_watched(table), table["valid_hour"]
+    dark = hour[seen & (table["sun_altitude"] < DARK)]
+    if dark.empty:
+        return seen & False, seen & False
+    half_day = DAY / 2
+    cut = dark.quantile(1 - HELD_OUT, interpolation="lower") - half_day
+    noon = cut.floor("D") + half_day
+    return seen & (hour < noon - DAY), seen & (hour >= noon)
+
+
+def lacking(table: pd.DataFrame, rows: pd.Series) -> str:
+    """Say what these rows lack to train on or to score, in dark hours; "" if nothing."""
+    chosen = table[rows & (table["sun_altitude"] < DARK)]
+    seen = int((chosen["aurora"] == "yes").sum())
+    enough = len(chosen) >= LEAST["hours"] and LEAST["seen"] <= seen <= len(chosen) - LEAST["seen"]
+    return "" if enough else f"{len(chosen)} dark hours, {seen} of them with aurora"
+
+
+def period(table: pd.DataFrame, train: pd.Series, test: pd.Series) -> dict[str, str]:
+    """Give the last hour trained on, the first and the last scored, as ISO 8601."""
+    hour = table["valid_hour"]
+    bounds = {"trained_until": hour[train].max(), "from": hour[test].min()}
+    return {name: when.isoformat() for name, when in (*bounds.items(), ("until", hour[test].max()))}
 
 
 def rolling(
@@ -84,7 +140,7 @@ def rolling(
     `evaluate`, and "by_month" with the scores of each.
     """
     tables = observed_and_known(sources, site)
-    hour, seen = tables["observed"]["valid_hour"], _watched(tables["observed"])
+    hour, seen = tables["observed"]["valid_hour"], is_watched(tables["observed"])
     if until is not None:
         seen &= hour < _day(until) + DAY
     month = hour.dt.strftime("%Y-%m")
@@ -106,15 +162,28 @@ def observed_and_known(
 ) -> dict[str, pd.DataFrame]:
     """Give the labelled feature tables of the same hours: "observed", and "lead_<hours>" for each.
 
-    They differ in what of the index was known; the weather is as observed in all of them.
+    They differ in what of the index was known; the weather is as observed in all of them. Hours
+    with a label and without weather or index are there too: unknown.
     """
     labels = features.labels_while_watched(sources["labels"], site)
     hours = pd.DatetimeIndex(labels["time"])
     issued = features.observed_at(hours)
     kp, weather = sources["kp"], sources["weather"]
-    observed = features.build_features(site, hours, kp, weather, issued, labels)
+    return with_leads(features.build_features(site, hours, kp, weather, issued, labels), kp)
+
+
+def with_leads(observed: pd.DataFrame, kp: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Give labelled rows as "observed", and as known so many hours before as "lead_<hours>"."""
     known = {f"lead_{lead}": known_before(observed, kp, lead) for lead in LEADS}
     return {"observed": observed, **known}
+
+
+def stored_kp(table: pd.DataFrame) -> pd.DataFrame:
+    """Give the `kp` table, of hours, that the rows of a feature table were made of."""
+    known = table[table["kp_age_h"] == 0].drop_duplicates("valid_hour").sort_values("valid_hour")
+    hours = pd.DatetimeIndex(known["valid_hour"])
+    ends = hours.floor("3h") + features.KP_DELAY  # each stands for the three of a Kp
+    return kp_table(hours, known["kp"].to_numpy(), index="Hp60", status="stored", issued_at=ends)
 
 
 def known_before(table: pd.DataFrame, kp: pd.DataFrame, lead: int) -> pd.DataFrame:
@@ -126,7 +195,11 @@ def known_before(table: pd.DataFrame, kp: pd.DataFrame, lead: int) -> pd.DataFra
 
 
 def forecasts(
-    tables: Mapping[str, pd.DataFrame], train: pd.Series, test: pd.Series, seed: int = 0
+    tables: Mapping[str, pd.DataFrame],
+    train: pd.Series,
+    test: pd.Series,
+    seed: int = 0,
+    progress: bool = False,
 ) -> pd.DataFrame:
     """Train ours and the baselines on some rows and let them forecast others.
 
@@ -137,7 +210,8 @@ def forecasts(
     observed = tables["observed"]
     y = (observed["aurora"] == "yes").astype(int)
     fitted = {"ours": model.candidate(seed=seed), **model.baselines()}
-    for estimator in fitted.values():
+    title = "training ours and what it is compared with" if progress else None
+    for estimator in console.progress(fitted.values(), len(fitted), title):
         estimator.fit(observed[train], y[train])
     given = observed.loc[test, ["valid_hour"]].assign(
         seen=y[test], dark=observed.loc[test, "sun_altitude"] < DARK
@@ -155,24 +229,21 @@ def persistence(table: pd.DataFrame, train: pd.Series, test: pd.Series) -> np.nd
 
     The sky a day before was seen with aurora, without, or was not watched: three shares.
     """
-    states = table.set_index("valid_hour")["aurora"]
-    hours = pd.DatetimeIndex(table["valid_hour"])
-    before = states.reindex(hours - DAY).fillna(features.UNKNOWN).to_numpy()
-    seen = table.loc[train, "aurora"] == "yes"
-    share = seen.groupby(before[train.to_numpy()]).mean()
-    return pd.Series(before[test.to_numpy()]).map(share).fillna(seen.mean()).to_numpy()
+    before, seen = scoring.states_a_day_before(table), table["aurora"] == "yes"
+    share = scoring.shares_by_state(before[train], seen[train])
+    return pd.Series(share, index=scoring.STATES)[before[test]].to_numpy()
 
 
 # Scores
 
 
-def report(given: pd.DataFrame) -> dict[str, Any]:
-    """Give what `evaluate` promises, from the columns of `forecasts`."""
+def report(given: pd.DataFrame, progress: bool = False) -> dict[str, Any]:
+    """Give the scores that `evaluate` promises, from the columns of `forecasts`."""
     leads = [name.removeprefix("ours_lead_") for name in given if name.startswith("ours_lead_")]
     dark = given[given["dark"]]
     return {
         **scores(given, "ours"),
-        "spread": spread(given, "ours"),
+        "spread": spread(given, "ours", progress=progress),
         **{name: scores(given, name) for name in ("seed_tree", "climatology", "persistence")},
         "by_lead": {
             lead: {
@@ -186,19 +257,18 @@ def report(given: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def scores(given: pd.DataFrame, name: str) -> dict[str, float | None]:
+def scores(given: pd.DataFrame, name: str, brief: bool = False) -> dict[str, float | None]:
     """Score a column of probabilities, over all hours and, as dark_<score>, over dark ones.
 
     auc; average_precision; brier; brier_skill (1 less Brier over that of climatology); max_tss (the
     largest hit rate less false alarm rate over thresholds: Hanssen and Kuipers, 1965);
-    calibration_error (expected, in ten bins); base_rate.
+    calibration_error (expected, in ten bins); base_rate. `brief` leaves out these last three.
     """
-    whole = _scores(given, name)
-    dark = {f"dark_{score}": value for score, value in _scores(given[given["dark"]], name).items()}
-    return whole | dark
+    whole, dark = (_scores(rows, name, brief) for rows in (given, given[given["dark"]]))
+    return whole | {f"dark_{score}": value for score, value in dark.items()}
 
 
-def _scores(given: pd.DataFrame, name: str) -> dict[str, float | None]:
+def _scores(given: pd.DataFrame, name: str, brief: bool) -> dict[str, float | None]:
     from sklearn.metrics import average_precision_score, roc_curve
 
     if not len(given):
@@ -207,12 +277,16 @@ def _scores(given: pd.DataFrame, name: str) -> dict[str, float | None]:
     basic = quality.binary_scores(y, p)
     usual = quality.binary_scores(y, given["climatology"])["brier"]
     both = 0 < y.sum() < len(y)
-    false_alarms, hits, _ = roc_curve(y, p) if both else ([0.0], [0.0], None)
-    return {
+    found = {
         "auc": basic["auc"] if both else None,
         "average_precision": float(average_precision_score(y, p)) if both else None,
         "brier": basic["brier"],
         "brier_skill": 1 - basic["brier"] / usual if usual else None,
+    }
+    if brief:
+        return found
+    false_alarms, hits, _ = roc_curve(y, p) if both else ([0.0], [0.0], None)
+    return found | {
         "max_tss": float(np.max(np.subtract(hits, false_alarms))) if both else None,
         "calibration_error": quality.expected_calibration_error(y, p),
         "base_rate": float(y.mean()),
@@ -225,7 +299,9 @@ def reliability(given: pd.DataFrame) -> list[dict[str, float | None]]:
     return bins.astype("object").where(bins.notna(), None).to_dict("records")
 
 
-def spread(given: pd.DataFrame, name: str, resamples: int = RESAMPLES) -> dict[str, float | None]:
+def spread(
+    given: pd.DataFrame, name: str, resamples: int = RESAMPLES, progress: bool = False
+) -> dict[str, float | None]:
     """Give the standard deviation of `SPREADS` when whole weeks are drawn with replacement.
 
     Hours of a night are alike and nights of a week often are: hours drawn singly would make the
@@ -237,7 +313,10 @@ def spread(given: pd.DataFrame, name: str, resamples: int = RESAMPLES) -> dict[s
         return dict.fromkeys(SPREADS)
     rng = np.random.default_rng(0)
     drawn = [rng.integers(0, len(weeks), len(weeks)) for _ in range(resamples)]
-    found = pd.DataFrame([scores(pd.concat([weeks[k] for k in ks]), name) for ks in drawn])
+    bar = console.progress(drawn, resamples, "resampling weeks" if progress else None)
+    found = pd.DataFrame(
+        [scores(pd.concat([weeks[k] for k in ks]), name, brief=True) for ks in bar]
+    )
     return {score: float(found[score].astype("float64").std()) for score in SPREADS}
 
 
@@ -246,7 +325,8 @@ def _both(given: pd.DataFrame) -> dict[str, Any]:
     return scores(given, "ours") | {name: scores(given, name) for name in names}
 
 
-def _watched(table: pd.DataFrame) -> pd.Series:
+def is_watched(table: pd.DataFrame) -> pd.Series:
+    """Where somebody knows whether there was aurora."""
     return table["aurora"] != features.UNKNOWN
 
 

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from aurora import astronomy
-from aurora.sites import Site, find
+from aurora.feeds import tables
+from aurora.sites import SITES, Site, find
 
 HOUR = pd.Timedelta(hours=1)
 MIDDLE = HOUR / 2  # an hour's sky is that of its middle
@@ -25,6 +26,7 @@ UTC_TIME = "datetime64[us, UTC]"
 UNKNOWN = "unknown"  # stores refuse a text column of nothing but nulls, so a missing word is a word
 STATES = ("yes", "no", UNKNOWN)
 KP_DELAY = pd.Timedelta(hours=3)  # Kp of an hour may stand for three that start with it
+HIGHEST_KP = 20.0  # Kp ends at 9; Hp60 has no end, but beyond this it is damage
 LOOK_BACK = 120  # hours of the index that a row may use: the 24 of its mean, and a gap of 4 days
 # Autocorrelation of Kp falls as exp(-hours / 13): .74 after 3 h, .40 after 12, .21 after 24
 # (measured on GFZ's Kp of 1 January to 14 October 2021)
@@ -32,7 +34,12 @@ KP_MEMORY = 13.0
 FREEZING = 0.5  # degrees C; below it what falls is snow
 CAMERA_SEASON = pd.Timedelta(days=30)  # no aurora for longer than this: nobody was watching
 WATCHED_SUN = -4.0  # degrees; no hour of the seed's labels shows aurora with the sun higher up
+DARK = -6.0  # degrees; hours with the sun lower are those that scores of the dark count
 CLEAR_KM = 10.0  # providers differ in how far they see beyond this
+# More than any service says. Sums over a window differ in their last bits with the hour that the
+# table begins with, and a day that is run again would differ from what is stored.
+DECIMALS = 6
+SOURCES = ("web", "folder", "sample")
 
 KP = ("kp", "kp_max_12h", "kp_mean_24h")
 WEATHER = (
@@ -52,6 +59,7 @@ WEATHER = (
     "wind_ms",
 )
 SKY = ("sun_altitude", "moon_altitude", "moon_lit", "magnetic_hour")
+TIMES = ("valid_hour", "issued_at", "inputs_at", "trained_until")  # of hours and of forecasts
 COLUMNS = ("site", "valid_hour", "issued_at", *KP, "kp_age_h", *WEATHER, "icon", *SKY, "equinox")
 
 
@@ -79,9 +87,56 @@ def build_features(
     table = table.join(weather_features(weather, hours, issued))
     table = table.join(astronomy.sky(site, hours + MIDDLE))
     table["equinox"] = equinox(hours)
+    table = table.round(DECIMALS)
     if labels is not None:
         table["aurora"] = _labels_of(labels, hours)
     return table
+
+
+def schema():
+    """The pandera schema of the stored hours: features, what was seen, and where they are from."""
+    from pandera.pandas import Check, Column, DataFrameSchema
+
+    def number(low: float = -np.inf, high: float = np.inf, nullable: bool = True):
+        return Column("float64", Check.in_range(low, high), nullable=nullable)
+
+    ranges = {
+        **dict.fromkeys(KP, (0, HIGHEST_KP)),
+        **{name: limits for name, limits in tables.WEATHER.items() if name in WEATHER},
+        **dict.fromkeys(("cloud_mean_3h", "cloud_min_3h"), tables.WEATHER["cloud_cover"]),
+        "kp_age_h": (0, LOOK_BACK),
+        "snow_24h_mm": (0, np.inf),
+        "temperature_24h_c": tables.WEATHER["temperature_c"],
+    }
+    always = {
+        **dict.fromkeys(("sun_altitude", "moon_altitude"), (-90, 90)),
+        "magnetic_hour": (0, 24),
+        **dict.fromkeys(("moon_lit", "equinox"), (0, 1)),
+    }
+    columns = {
+        **{name: Column(UTC_TIME) for name in ("valid_hour", "issued_at")},
+        **{name: number(*ranges.get(name, ())) for name in (*KP, "kp_age_h", *WEATHER)},
+        **{name: number(*limits, nullable=False) for name, limits in always.items()},
+        "site": Column(object, Check.isin(list(SITES))),
+        "icon": Column(object, Check.isin([*tables.ICONS, UNKNOWN])),
+        "aurora": Column(object, Check.isin(STATES)),
+        "source": Column(object, Check.isin(SOURCES)),
+    }
+    return DataFrameSchema(
+        {name: columns[name] for name in (*COLUMNS, "aurora", "source")},
+        unique=["site", "valid_hour"],
+        strict=True,
+        ordered=True,
+        name="aurora hours",
+    )
+
+
+def in_utc(table: pd.DataFrame) -> pd.DataFrame:
+    """Give a stored table with its times in UTC, as they were before: stores keep them bare."""
+    times = [name for name in TIMES if name in table]
+    return table.assign(
+        **{name: pd.to_datetime(table[name], utc=True).dt.as_unit("us") for name in times}
+    )
 
 
 def observed_at(hours: pd.DatetimeIndex | pd.Series) -> pd.DatetimeIndex:
@@ -244,10 +299,11 @@ def labels_while_watched(labels: pd.DataFrame, site: str | Site) -> pd.DataFrame
     """Give the `labels` table with "unknown" in nights when no camera can have been watching.
 
     The seed's list says 0 where it had no picture (100 nights of summer 2021). A time without any
-    aurora for longer than `CAMERA_SEASON` is taken for such a gap. Daylight stays "no".
+    aurora for longer than `CAMERA_SEASON` is taken for such a gap, also one that still lasts when
+    the table ends. Daylight stays "no".
     """
     seen = labels["time"].where(labels["aurora"] == "yes")
-    before, after = seen.ffill(), seen.bfill()
+    before, after = seen.ffill(), seen.bfill().fillna(labels["time"].max())
     gap = (after - before) > CAMERA_SEASON
     night = astronomy.sun_altitude(find(site), labels["time"] + MIDDLE) < WATCHED_SUN
     return labels.assign(aurora=labels["aurora"].mask(gap & night, UNKNOWN))

@@ -12,20 +12,27 @@ Every estimator takes the feature table of `aurora.features` and selects its col
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
-from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
-from aurora.features import KP_MEMORY, WATCHED_SUN, linear_terms, tree_columns, without_kp
-from aurora.feeds.tables import ICONS
+from aurora import scoring
+from aurora.features import UNKNOWN, linear_terms, tree_columns, without_kp
+from aurora.scoring import Baselines, Scorer, Vote, is_dark, log_odds, seed_columns
+from fti import trees
 from fti.evaluation import vote
+from fti.linear import Logistic
+from fti.trees import Trees
 
 OURS = "linear_boosted_forest"
 CANDIDATES = {  # each the mean of some `members`
@@ -36,7 +43,6 @@ CANDIDATES = {  # each the mean of some `members`
     "boosted": ("boosted",),
     "forest": ("forest",),
 }
-FURTHEST = 0.005  # probabilities nearer to 0 or 1 than this are taken as this, to have log-odds
 STIFFNESS = 20.0  # how firmly calibration holds on to changing nothing, in squared log-odds
 MIN_MONTHS = 3  # with fewer there is nothing to calibrate on
 
@@ -59,7 +65,7 @@ def linear(seed: int = 0):
 
 def boosted(seed: int = 0):
     """Small boosted trees on `tree_columns`."""
-    trees = XGBClassifier(
+    model = XGBClassifier(
         n_estimators=150,
         learning_rate=0.05,
         max_depth=4,
@@ -70,12 +76,12 @@ def boosted(seed: int = 0):
         n_jobs=1,
         random_state=seed,
     )
-    return make_pipeline(FunctionTransformer(tree_columns), trees)
+    return make_pipeline(FunctionTransformer(tree_columns), model)
 
 
 def forest(seed: int = 0):
     """Forest of deep trees: leaves are shares of hours with aurora, pulled to the overall one."""
-    trees = XGBClassifier(
+    model = XGBClassifier(
         objective="reg:squarederror",  # a leaf's value is then a probability, as in a forest
         n_estimators=1,
         num_parallel_tree=100,
@@ -88,7 +94,7 @@ def forest(seed: int = 0):
         n_jobs=1,
         random_state=seed,
     )
-    return make_pipeline(FunctionTransformer(tree_columns), trees)
+    return make_pipeline(FunctionTransformer(tree_columns), model)
 
 
 def members(seed: int = 0) -> dict:
@@ -126,21 +132,13 @@ class Aurora(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
         """Give the probabilities (rows, 2) that none is seen and that some is."""
-        p = np.zeros(len(X))
-        dark = is_dark(X)
-        if dark.any():
-            raw = self._uncalibrated(X[dark])
-            p[dark] = expit(self.slope_ * log_odds(raw) + self.intercept_)
+        votes = partial(probability, self.informed_), partial(probability, self.blind_)
+        p = scoring.probability_seen(X, *votes, self.slope_, self.intercept_)
         return np.column_stack([1 - p, p])
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         """Give 1 where aurora is more likely than not, otherwise 0."""
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(int)
-
-    def _uncalibrated(self, X: pd.DataFrame) -> np.ndarray:
-        weight = trust_in_kp(X)
-        informed = probability(self.informed_, X)
-        return weight * informed + (1 - weight) * probability(self.blind_, without_kp(X))
 
     def _calibration(self, X: pd.DataFrame, y: np.ndarray) -> tuple[float, float]:
         months = X["valid_hour"].dt.strftime("%Y-%m").to_numpy()
@@ -156,24 +154,9 @@ class Aurora(ClassifierMixin, BaseEstimator):
         return logistic_curve(held_out, y)
 
 
-def is_dark(table: pd.DataFrame) -> np.ndarray:
-    """Where the sun is low enough for aurora to have been seen at all."""
-    return (table["sun_altitude"] < WATCHED_SUN).to_numpy()
-
-
-def trust_in_kp(table: pd.DataFrame) -> np.ndarray:
-    """How much of the index's last known value is left in the hour: 1 where it was known, to 0."""
-    return np.exp(-table["kp_age_h"] / KP_MEMORY).fillna(0.0).to_numpy()
-
-
 def probability(fitted, table: pd.DataFrame) -> np.ndarray:
     """Give the probability of aurora that a fitted estimator says, inside 0 to 1."""
     return np.clip(fitted.predict_proba(table)[:, 1], 0.0, 1.0)
-
-
-def log_odds(p: np.ndarray) -> np.ndarray:
-    """Give the logarithm of the odds, of probabilities `FURTHEST` from 0 and 1 or nearer."""
-    return logit(np.clip(p, FURTHEST, 1 - FURTHEST))
 
 
 def logistic_curve(p: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -199,10 +182,15 @@ class SeedTree(ClassifierMixin, BaseEstimator):
     """The seed's decision tree: Kp, visibility and nine icons of the hour, day and night alike."""
 
     def fit(self, X: pd.DataFrame, y):
-        """Learn from the rows whose visibility is known, as the seed did."""
-        known = X["visibility_km"].notna().to_numpy()
+        """Learn from the rows whose visibility is known, as the seed did.
+
+        From all rows if those show aurora always or never: not every provider tells visibility.
+        """
+        y, rows = np.asarray(y), X["visibility_km"].notna().to_numpy()
+        if len(np.unique(y[rows])) < 2:
+            rows = np.full(len(X), True)
         self.tree_ = DecisionTreeClassifier(random_state=0)
-        self.tree_.fit(seed_columns(X)[known], np.asarray(y)[known])
+        self.tree_.fit(seed_columns(X)[rows], y[rows])
         self.classes_ = self.tree_.classes_
         return self
 
@@ -252,12 +240,46 @@ def nearest_month(month: int, seen) -> int:
     return min(seen, key=unlike)
 
 
-def seed_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """The seed's inputs: Kp, visibility in km, and 1 in the column of the hour's icon."""
-    columns = table[["kp", "visibility_km"]].astype("float64")
-    return columns.assign(**{icon: (table["icon"] == icon).astype("float64") for icon in ICONS})
-
-
 def baselines() -> dict:
     """Name -> unfitted estimator."""
     return {"seed_tree": SeedTree(), "climatology": Climatology()}
+
+
+# As plain arrays
+
+
+def scorer_of(fitted: Aurora) -> Scorer:
+    """Give the numbers of a fitted model, to score without scikit-learn and XGBoost."""
+    votes = _vote(fitted.informed_), _vote(fitted.blind_)
+    return Scorer(*votes, float(fitted.slope_), float(fitted.intercept_))
+
+
+def baselines_of(fitted: Mapping[str, BaseEstimator], by_state: np.ndarray) -> Baselines:
+    """Give the numbers of the fitted estimators of `baselines`, and of persistence.
+
+    `by_state` are the shares of `aurora.scoring.shares_by_state`.
+    """
+    tree = trees.of_decision_tree(fitted["seed_tree"].tree_)
+    return Baselines(tree, fitted["climatology"].share_, by_state)
+
+
+def fit_baselines(table: pd.DataFrame) -> Baselines:
+    """Learn all three baselines from the watched hours of a labelled feature table.
+
+    Hours that nobody watched may be in it: they are the unknown day before others.
+    """
+    states, watched = scoring.states_a_day_before(table), (table["aurora"] != UNKNOWN).to_numpy()
+    rows = table[watched]
+    seen = (rows["aurora"] == "yes").to_numpy().astype(int)
+    fitted = {name: estimator.fit(rows, seen) for name, estimator in baselines().items()}
+    return baselines_of(fitted, scoring.shares_by_state(states[watched], seen))
+
+
+def _vote(fitted: VotingClassifier) -> Vote:
+    return Vote(tuple(_member(member[-1]) for member in fitted.estimators_))
+
+
+def _member(last: LogisticRegression | XGBClassifier) -> Logistic | Trees:
+    if isinstance(last, LogisticRegression):
+        return Logistic(last.coef_[0], last.intercept_[0])
+    return trees.of(last)

@@ -7,9 +7,11 @@ drifted since: they are within about one degree of today's.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+import typer
 
 from fti.errors import UserError
 
@@ -34,6 +36,21 @@ SITES = {
         Site("sodankyla", 67.37, 26.63, 63.4, "Europe/Helsinki"),
     )
 }
+
+DEFAULT = "kiruna"
+SitesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--site",
+        help=f"One of {', '.join(SITES)}; give it again for more.",
+        show_default=DEFAULT,
+    ),
+]
+
+
+def chosen(names: list[str] | None) -> list[Site]:
+    """Give the sites that were asked for, each once; the default one without. Raises UserError."""
+    return [find(name) for name in dict.fromkeys(names or [DEFAULT])]
 
 
 def find(site: str | Site) -> Site:

@@ -5,12 +5,13 @@
     read_labels(source, start, end)         aurora seen: yes, no or unknown
     read_kp_forecast(source, issued_at)     the next 72 hours
     read_weather_forecast(source, issued_at)
+    noon_of(source, date)                   the moment that a run of a date stands for
 
     python -m aurora.sources                what the chosen source holds
     python -m aurora.sources --check        ask each service: reachable, as documented, how new
 
 `source` is AURORA_SOURCE when not given, otherwise "web". A folder holds `kp.json` (GFZ),
-`weather.csv` (Visual Crossing's export), `labels.json` and `keograms/`; also, if you have them,
+`weather.csv` (Visual Crossing's export), `labels.json` or `keograms/`; also, if you have them,
 `hp60.json`, `kp_forecast.json` (GFZ's ensemble or NOAA's forecast) and `weather_forecast.json`
 (Open-Meteo). Tables are those of `aurora.feeds.tables`. Their `attrs` say in plain text what they
 are made of: `origin`, the `newest` interval, and `stale`, a sentence when that is older than it
@@ -19,7 +20,8 @@ should be, which is logged as well.
 
 import io
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +29,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from aurora import sample
+from aurora import features, keogram, labels, sample
 from aurora.feeds import (
     check,
     documents,
@@ -39,7 +41,7 @@ from aurora.feeds import (
     tables,
     visual_crossing,
 )
-from aurora.sites import SITES, Site, find
+from aurora.sites import SITES, Site, find, sun_altitude
 from fti import console, projects, raw
 from fti.errors import SourceError, SourceUnreachable
 from fti.raw import SAMPLE, WEB
@@ -63,6 +65,7 @@ FIRST_LABEL = pd.Timestamp("2021-01-01T12:00", tz="UTC")  # of a labels.json tha
 MAX_BYTES = raw.MAX_BYTES
 HORIZON = pd.Timedelta(hours=72)
 RECENT = pd.Timedelta(days=30)  # what is read from the web when no start is given
+HOUR, HALF_DAY, DAY = (pd.Timedelta(hours=hours) for hours in (1, 12, 24))
 # How old the newest interval may be before it is said to be stale.
 LATE = {
     "Kp": pd.Timedelta(hours=6),
@@ -70,14 +73,58 @@ LATE = {
     "weather": pd.Timedelta(hours=3),
     "forecast": pd.Timedelta(hours=6),
 }
-LABELLED, SCORES = "labels.parquet", ("score", "coverage", "dark")
+LABELLED, LISTED, PICTURES = "labels.parquet", "labels.json", "keograms"
+SCORES = ("score", "coverage", "dark")
+CAMERAS = {"kiruna": keograms.CAMERA}  # sites whose keograms the web has
+KEPT = pd.Timedelta(days=14)  # how long a downloaded keogram is kept
+PATIENCE = 30  # nights in a row without a keogram, after which no older one is asked for
 HINDSIGHT = ", in hindsight"
 STATES = {0: "no", 1: "yes", None: "unknown", **{state: state for state in tables.STATES}}
+
+
+class NothingThere(SourceError):
+    """The source is well, but has nothing of the time that was asked for."""
 
 
 def chosen(source: str | None = None) -> str:
     """Say which source counts: the argument, else AURORA_SOURCE, else "web"."""
     return raw.chosen(source, "aurora")
+
+
+def kind(source: str | None = None) -> str:
+    """Say whether the source is the "web", the "sample" or a "folder"."""
+    source = chosen(source)
+    return source if source in (WEB, SAMPLE) else "folder"
+
+
+def noon_of(
+    source: str | None = None, date: When = None, *, site: str | Site = "kiruna"
+) -> pd.Timestamp:
+    """Give the moment that a run of `date` (default: today) stands for: its 12:00 UTC.
+
+    A keogram begins then too, so nights are whole. Of a folder that holds history and no forecast
+    it is no later than its last noon with 72 hours after it, which can pass for a forecast. Raises
+    SourceError where the folder's files cannot be read.
+    """
+    source = chosen(source)
+    noon = _now(date).floor("D") + HALF_DAY
+    ends = [] if kind(source) != "folder" else _ends_of_history(source, site)
+    last = min([noon, *((end - HORIZON - HALF_DAY).floor("D") + HALF_DAY for end in ends)])
+    if last < noon:
+        ended = f"The folder {Path(source).name} ends at {_said(min(ends))} UTC"
+        log.info("%s, so this run stands for %s UTC.", ended, _said(last))
+    return last
+
+
+def _ends_of_history(source: str, site: str | Site) -> list[pd.Timestamp]:
+    """Give the ends of what a folder has observed and has no forecast of."""
+    ends = []
+    if not _has(source, "kp_forecast.json"):
+        last = read_kp(source).iloc[-1]
+        ends.append(last["time"] + last["hours"] * HOUR)
+    if not _has(source, "weather_forecast.json"):
+        ends.append(read_weather(source, site=site)["time"].iloc[-1] + HOUR)
+    return ends
 
 
 def read_kp(
@@ -146,27 +193,35 @@ def read_labels(
     end: When = None,
     *,
     site: str | Site = "kiruna",
+    known: Collection[date] = (),
+    retries: int = 3,
 ) -> pd.DataFrame:
     """Give the `labels` table of [start, end). Raises SourceError.
 
     A folder's `labels.json` is a list of 0 and 1 by hour from 2021-01-01 12:00 UTC on, or an
     object {"start": "2021-01-01T12:00:00Z", "labels": [...]}; there, and in the list, "yes", "no",
     "unknown" and null are words too. Known defect of the course's list: hours without a picture
-    (3 May to 10 August 2021) are 0 in it, though nobody knows. The web has pictures, not labels:
-    `aurora.feeds.keograms` downloads them, and what `aurora.labels` writes of them counts first
-    when it is in the folder as `labels.parquet`.
+    (3 May to 10 August 2021) are 0 in it, though nobody knows. What `aurora.labels` wrote counts
+    first when it is in the folder as `labels.parquet`; in a folder with neither, the pictures in
+    `keograms/` are labelled.
+
+    The web has pictures, not labels: those of dark nights that are over are downloaded, labelled
+    and after two weeks removed. What no picture shows is "unknown". Nights in `known`, each the
+    day of its noon, are not asked for.
     """
     source, (start, end) = chosen(source), (tables.as_utc(start), tables.as_utc(end))
+    site = find(site)
     if source == WEB:
-        raise SourceError(
-            "The web has keograms, not labels: download them, label them with "
-            f"`python -m aurora.labels`, or {raw.OR_SAMPLE.removeprefix('or ')}."
-        )
-    if source == SAMPLE:
-        table, origin = sample.labels(*_season(start, end), find(site)), SAMPLE
+        start, end = _bounds(start, end)
+        table, origin = _labels_of_web(site, start, end, known, retries), "IRF"
+    elif source == SAMPLE:
+        table, origin = sample.labels(*_season(start, end), site), SAMPLE
+    elif not (_has(source, LABELLED) or _has(source, LISTED)) and _has(source, PICTURES):
+        folder = Path(source).expanduser() / PICTURES
+        table, origin = _labels_of_folder(folder, site, start, end), PICTURES
     else:
         made = _has(source, LABELLED)
-        data, origin = _file(source, LABELLED if made else "labels.json")
+        data, origin = _file(source, LABELLED if made else LISTED)
         table = (parse_labelled if made else parse_labels)(data, origin)
     return _told(_some(tables.between(table, start, end), origin, start, end), origin)
 
@@ -283,6 +338,80 @@ def _file(source: str, name: str) -> tuple[bytes, str]:
     return raw.fetch(str(folder / name), max_bytes=MAX_BYTES)
 
 
+# Labels from pictures -----------------------------------------------------------------------------
+
+
+def _labels_of_web(
+    site: Site, start: pd.Timestamp, end: pd.Timestamp, known: Collection[date], retries: int
+) -> pd.DataFrame:
+    """Give a label for each hour of [start, end), "unknown" where no picture can be had."""
+    folder = projects.home() / "cache" / "aurora" / PICTURES
+    days = [day for day in dark_nights(site, start, end) if day not in known]
+    if site.name not in CAMERAS:
+        log.info("There is no camera at %s: what is seen there stays unknown.", site.name)
+        days = []
+    nights = keograms.download(reversed(days), folder, retries=retries, patience=PATIENCE)
+    table = label_pictures([nights.pictures[day] for day in sorted(nights.pictures)], site)
+    if nights.faults:
+        counts = f"{len(nights.faults)} of {len(days)} nights have no keogram and stay unknown"
+        night, reason = next(iter(nights.faults.items()))
+        log.warning("%s; of %s: %s", counts, night, reason)
+    remove_before(folder, (end - KEPT).date())
+    hours = pd.date_range(start.ceil("h"), end, freq="h", unit="us", inclusive="left")
+    states = table.set_index("time")["aurora"].reindex(hours).fillna(features.UNKNOWN)
+    return tables.label_table(hours, states.to_numpy())
+
+
+def _labels_of_folder(
+    folder: Path, site: Site, start: pd.Timestamp | None, end: pd.Timestamp | None
+) -> pd.DataFrame:
+    """Label the pictures of a folder that show hours of [start, end)."""
+    paths, left_out = labels.pictures(folder)
+    for name, reason in left_out:
+        log.warning("%s %s", name, reason)
+    begins = {path: pd.Timestamp(keogram.start_of(keogram.day_of(path.name))) for path in paths}
+    wanted = [
+        path
+        for path, begin in begins.items()
+        if (start is None or begin + DAY > start) and (end is None or begin < end)
+    ]
+    return label_pictures(wanted, site)
+
+
+def label_pictures(paths: list[Path], site: Site) -> pd.DataFrame:
+    """Give the `labels` table, with scores, of pictures in the order of their days."""
+    jobs = os.cpu_count() or 1
+    found = labels.label_files(paths, labels.Rule.night, site, jobs)
+    hours = list(console.progress(found, len(paths), "labelling"))
+    if not hours:
+        return tables.label_table(pd.DatetimeIndex([], dtype=tables.UTC_TIME), [])
+    table = pd.concat(hours, ignore_index=True)
+    for name, reason in labels.problems(table):
+        log.warning("%s %s", name, reason)
+    return table[["time", "aurora", *SCORES]].astype({"time": tables.UTC_TIME})
+
+
+def dark_nights(site: Site, start: pd.Timestamp, end: pd.Timestamp) -> list[date]:
+    """Give the days whose night, from noon on, has dark hours in [start, end), the last one over.
+
+    A run shortly before noon has the night that it ends in, though the picture runs to noon.
+    """
+    hours = pd.date_range((start - HALF_DAY).floor("D") + HALF_DAY, end + DAY, freq="h")
+    hours = hours[sun_altitude(site, hours + features.MIDDLE) < features.WATCHED_SUN]
+    last = pd.Series(hours + HOUR).groupby((hours - HALF_DAY).date).max()
+    return list(last.index[(last > start) & (last <= end)])
+
+
+def remove_before(folder: Path, day: date) -> None:
+    """Remove the pictures of nights before a day."""
+    for path in folder.glob("*"):
+        if path.suffix in keogram.SUFFIXES and keogram.day_of(path.name) < day:
+            path.unlink()
+
+
+# What all readers share ---------------------------------------------------------------------------
+
+
 def _has(source, name):
     return (Path(source).expanduser() / name).exists()
 
@@ -293,7 +422,7 @@ def _bounds(start, end):
     end = now if end is None else min(end, now)
     start = end - RECENT if start is None else start
     if start >= end:
-        raise SourceError(f"Nothing is known yet from {_said(start)} to {_said(end)} UTC.")
+        raise NothingThere(f"Nothing is known yet from {_said(start)} to {_said(end)} UTC.")
     return start, end
 
 
@@ -367,7 +496,7 @@ def _ahead(table, issued_at, hours, origin):
 def _some(table, origin, start, end):
     if table.empty:
         said = " to ".join("..." if time is None else _said(time) for time in (start, end))
-        raise SourceError(f"{origin} has nothing from {said} UTC: ask for another time.")
+        raise NothingThere(f"{origin} has nothing from {said} UTC: ask for another time.")
     return table
 
 
@@ -380,11 +509,11 @@ def _told(table, origin, now=None, late=None, column="time"):
         kind = "issued" if column == "issued_at" else "for"
         stale = f"The newest of {origin} is {kind} {_said(newest)} UTC, {hours:.0f} hours old."
         log.warning("%s", stale)
-    table.attrs = {
-        "origin": origin,
-        "newest": f"{table['time'].max():%Y-%m-%dT%H:%MZ}",
-        "stale": stale,
-    }
+    told = table["time"]
+    if "aurora" in table:
+        told = told[table["aurora"] != features.UNKNOWN]
+    newest = f"{told.max():%Y-%m-%dT%H:%MZ}" if len(told) else ""
+    table.attrs = {"origin": origin, "newest": newest, "stale": stale}
     return table
 
 

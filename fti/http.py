@@ -2,6 +2,7 @@
 
     from fti import http
     kp = http.get("https://example.org/kp.json", cache=Path("cache"), fresh_for=3600)
+    http.download("https://example.org/sales.csv.gz", Path("sales.csv.gz"))
 
 Every failure is an `HttpError`: one sentence with the address (its query left out, because keys
 travel there) and what to do.
@@ -13,11 +14,12 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from fti.errors import UserError
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 
 USER_AGENT = "fti-pipelines/0.1 (scheduled machine-learning pipelines; python-httpx)"
 MEGABYTE = 1024 * 1024
+GIGABYTE = 1024 * MEGABYTE
 CONNECT_TIMEOUT = 10.0  # seconds
 LONGEST_PAUSE = 30.0  # seconds between two attempts; a server that wants more ends the attempts
 MAX_REDIRECTS = 5
@@ -62,10 +65,16 @@ class Request:
     timeout: float
     total_timeout: float
     max_bytes: int
+    redirects: int = MAX_REDIRECTS
+    body: bytes | None = None  # sent with POST
 
     @property
     def name(self) -> str:
         return without_secrets(self.url)
+
+    @property
+    def method(self) -> str:
+        return "GET" if self.body is None else "POST"
 
 
 def get(
@@ -77,6 +86,7 @@ def get(
     retries: int = 3,
     backoff: float = 0.5,
     headers: Mapping[str, str] | None = None,
+    redirects: int = MAX_REDIRECTS,
     cache: Path | None = None,
     fresh_for: float = 0.0,
     allow_stale: bool = False,
@@ -86,28 +96,88 @@ def get(
 
     `timeout` bounds each wait for the server and `total_timeout` each attempt as a whole, in
     seconds. Lost connections, 429 and 5xx are tried `retries` times more, after about `backoff`,
-    2 `backoff`, 4 `backoff`... seconds, or after what Retry-After says.
+    2 `backoff`, 4 `backoff`... seconds, or after what Retry-After says. With `redirects=0` what is
+    asked, a key among the headers say, goes to no other host than the one in `url`.
     With a folder as `cache` a copy is kept: it is used unasked for `fresh_for` seconds, after that
     only if the server answers that nothing changed, or, with `allow_stale`, if there is no answer.
     """
-    request = Request(url, dict(headers or {}), timeout, total_timeout, max_bytes)
+    request = Request(url, dict(headers or {}), timeout, total_timeout, max_bytes, redirects)
+    return _get(request, cache, fresh_for, allow_stale, retries, backoff, sleep)
+
+
+def post(
+    url: str,
+    document: Any,
+    *,
+    timeout: float = 20.0,
+    total_timeout: float = 300.0,
+    max_bytes: int = 50 * MEGABYTE,
+    retries: int = 3,
+    backoff: float = 0.5,
+    cache: Path | None = None,
+    fresh_for: float = 0.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bytes:
+    """Give the answer to a `document` sent as JSON, or raise HttpError; bounds and cache as in get.
+
+    Only for services that take their questions this way and change nothing: it is sent again where
+    a connection is lost, and its answer is kept like a page.
+    """
+    body = json.dumps(document, ensure_ascii=False).encode()
+    headers = {"Content-Type": "application/json"}
+    request = Request(url, headers, timeout, total_timeout, max_bytes, body=body)
+    return _get(request, cache, fresh_for, False, retries, backoff, sleep)
+
+
+def download(
+    url: str,
+    path: Path,
+    *,
+    newer_than: datetime | None = None,
+    timeout: float = 20.0,
+    total_timeout: float = 3600.0,
+    max_bytes: int = 2 * GIGABYTE,
+    retries: int = 3,
+    backoff: float = 0.5,
+    headers: Mapping[str, str] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Write what is found at `url` to the file `path`, or raise HttpError; bounds as in `get`.
+
+    The body goes to disk piece by piece, and the file is there, or replaced, only once it is whole.
+    Out: True, or False and no file where the server says that nothing changed since `newer_than`.
+    """
     _check_address(url)
-    path = _cache_path(url, request.headers, cache)
-    entry, body = _read_entry(path)
-    if entry and _age(entry.checked_at) < fresh_for:
-        return body
+    asked = {"User-Agent": USER_AGENT, **(headers or {})}
+    if newer_than is not None:
+        asked["If-Modified-Since"] = format_datetime(newer_than.astimezone(UTC), usegmt=True)
+    request = Request(url, asked, timeout, total_timeout, max_bytes)
+    part = None
     try:
-        return _download(request, path, entry, body, retries, backoff, sleep)
-    except HttpError as error:
-        if not (allow_stale and entry):
-            raise
-        log.warning("%s; using the copy of %s UTC", error, entry.fetched_at[:16])
-        return body
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        with os.fdopen(descriptor, "wb") as file:
+            _, whole = _with_retries(
+                lambda: _attempt(request, lambda chunks: _write(chunks, file)),
+                request.name,
+                retries,
+                backoff,
+                sleep,
+            )
+        if whole:
+            Path(part).replace(path)
+        return bool(whole)
+    except OSError as error:
+        advice = "free some space or name another place"
+        raise HttpError(f"{path} cannot be written ({error.strerror}): {advice}.") from error
+    finally:
+        if part:
+            Path(part).unlink(missing_ok=True)
 
 
 def fetched_at(url: str, cache: Path, headers: Mapping[str, str] | None = None) -> datetime | None:
     """Tell when (UTC) the copy of `url` kept in the folder `cache` was downloaded; None without."""
-    entry, _ = _read_entry(_cache_path(url, headers or {}, cache))
+    entry, _ = _read_entry(_cache_path(Request(url, headers or {}, 0, 0, 0), cache))
     return datetime.fromisoformat(entry.fetched_at) if entry else None
 
 
@@ -119,6 +189,31 @@ def without_secrets(url: str) -> str:
         return "the address given"
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}{'?...' if parts.query else ''}"
+
+
+def _write(chunks, file):
+    """Write the pieces from the beginning of the file; give True."""
+    file.seek(0)
+    file.truncate()
+    for chunk in chunks:
+        file.write(chunk)
+    return True
+
+
+def _get(request, cache, fresh_for, allow_stale, retries, backoff, sleep):
+    """Give the kept body while it is fresh, else what the server answers."""
+    _check_address(request.url)
+    path = _cache_path(request, cache)
+    entry, body = _read_entry(path)
+    if entry and _age(entry.checked_at) < fresh_for:
+        return body
+    try:
+        return _download(request, path, entry, body, retries, backoff, sleep)
+    except HttpError as error:
+        if not (allow_stale and entry):
+            raise
+        log.warning("%s; using the copy of %s UTC", error, entry.fetched_at[:16])
+        return body
 
 
 def _check_address(url):
@@ -136,7 +231,7 @@ def _download(request, path, entry, body, retries, backoff, sleep):
     headers = {"User-Agent": USER_AGENT, **request.headers, **_conditions(entry)}
     request = replace(request, headers=headers)
     response_headers, fresh = _with_retries(
-        lambda: _attempt(request), request.name, retries, backoff, sleep
+        lambda: _attempt(request, b"".join), request.name, retries, backoff, sleep
     )
     now = datetime.now(UTC).isoformat(timespec="seconds")
     if fresh is None:
@@ -188,8 +283,8 @@ def _with_retries(attempt, name, retries, backoff, sleep):
     return retrying(attempt)
 
 
-def _attempt(request):
-    """Ask once; give the headers and the body, None as the body of a 304."""
+def _attempt(request, read: Callable[[Iterator[bytes]], Any]):
+    """Ask once; give the headers and what `read` makes of the body, None for a 304."""
     import httpx
 
     # httpx logs whole addresses at level INFO, and with them the keys in their queries.
@@ -199,14 +294,18 @@ def _attempt(request):
     try:
         with (
             httpx.Client(
-                timeout=timeout, follow_redirects=True, max_redirects=MAX_REDIRECTS
+                timeout=timeout,
+                follow_redirects=request.redirects > 0,
+                max_redirects=request.redirects,
             ) as client,
-            client.stream("GET", request.url, headers=request.headers) as response,
+            client.stream(
+                request.method, request.url, headers=request.headers, content=request.body
+            ) as response,
         ):
             if response.status_code == httpx.codes.NOT_MODIFIED:
                 return response.headers, None
             _check_status(response, request.name)
-            return response.headers, _read_body(response, request, deadline)
+            return response.headers, read(_chunks(response, request, deadline))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise _as_http_error(error, request) from error
 
@@ -221,6 +320,8 @@ def _check_status(response, name):
         patient = retry_after is None or retry_after <= LONGEST_PAUSE
         raise HttpError(message, status=status, passing=patient, retry_after=retry_after)
     advice = "check the key or the account" if status in (401, 403, 407) else "check the address"
+    if response.is_redirect:
+        advice = "it leads elsewhere, where it is not followed; check the address"
     raise HttpError(f"{name} answers with status {status}: {advice}.", status=status)
 
 
@@ -238,24 +339,27 @@ def _seconds_to_wait(retry_after):
     return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
 
 
-def _read_body(response, request, deadline):
+def _chunks(response, request, deadline):
+    """Give the body piece by piece, as long as it keeps within its bounds."""
     announced = response.headers.get("Content-Length", "")
-    body = bytearray()
-    too_large = announced.isdecimal() and int(announced) > request.max_bytes
-    for chunk in () if too_large else response.iter_bytes():
-        body += chunk
-        too_large = len(body) > request.max_bytes
-        if too_large:
-            break
+    size = int(announced) if announced.isdecimal() else 0
+    _check_size(size, request)
+    size = 0
+    for chunk in response.iter_bytes():
+        size += len(chunk)
+        _check_size(size, request)
         if time.monotonic() > deadline:
             seconds = f"{request.total_timeout:g} s"
             raise HttpError(f"{request.name} took longer than {seconds}: raise total_timeout.")
-    if too_large:
+        yield chunk
+
+
+def _check_size(size, request):
+    if size > request.max_bytes:
         limit = f"{request.max_bytes:,} bytes"
         raise HttpError(
             f"{request.name} is larger than {limit}: check the address or raise max_bytes."
         )
-    return bytes(body)
 
 
 def _as_http_error(error, request):
@@ -264,7 +368,9 @@ def _as_http_error(error, request):
 
     name = request.name
     if isinstance(error, httpx.TooManyRedirects):
-        return HttpError(f"{name} redirects more than {MAX_REDIRECTS} times: check the address.")
+        return HttpError(
+            f"{name} redirects more than {request.redirects} times: check the address."
+        )
     if isinstance(error, httpx.UnsupportedProtocol):
         return HttpError(f"{name} leads to an address that is not http(s): check the address.")
     if isinstance(error, httpx.InvalidURL):
@@ -278,10 +384,11 @@ def _as_http_error(error, request):
     return HttpError(f"{name} could not be reached ({reason}): check the network.", passing=passing)
 
 
-def _cache_path(url, headers, cache):
+def _cache_path(request, cache):
     if cache is None:
         return None
-    named = json.dumps([url, sorted(headers.items())])
+    asked = [request.url, sorted(request.headers.items())]
+    named = json.dumps(asked if request.body is None else [*asked, request.body.decode()])
     return Path(cache) / f"{hashlib.sha256(named.encode('utf-8', 'replace')).hexdigest()[:32]}.http"
 
 

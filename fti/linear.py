@@ -35,6 +35,30 @@ class Linear:
         return powers / powers.sum(axis=1, keepdims=True)
 
 
+@dataclass(frozen=True)
+class Logistic:
+    """A logistic regression of two labels: the weights of its columns, and where their sum starts.
+
+    Raises ValueError when the weights are no vector of numbers.
+    """
+
+    weights: np.ndarray
+    intercept: np.ndarray
+
+    def __post_init__(self):
+        if np.ndim(self.weights) != 1 or np.ndim(self.intercept) != 0:
+            raise ValueError("weights that are no vector of numbers")
+
+    def probability(self, X: np.ndarray) -> np.ndarray:
+        """Give the probability of the second label for each row (rows, columns)."""
+        return sigmoid(X @ self.weights + self.intercept)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Give the logistic function of numbers."""
+    return 1 / (1 + np.exp(-np.maximum(x, -700)))  # exp(700) is nearly the largest float
+
+
 def of(estimator: Any) -> Linear:
     """Give the numbers of a fitted linear classifier, or of a pipeline that ends in one.
 

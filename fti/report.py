@@ -86,6 +86,16 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
+def percent(share: float) -> str:
+    """Give a share in whole percent; never 0% or 100% for what is only close to it."""
+    rounded = f"{share:.0%}"
+    if rounded == "0%" and share > 0:
+        return "<1%"
+    if rounded == "100%" and share < 1:
+        return ">99%"
+    return rounded
+
+
 def tiles(values: Mapping[str, tuple[str, str]]) -> str:
     """Give a row of tiles: label -> (value, what to compare it with)."""
     cells = [

@@ -31,6 +31,7 @@ import gradio as gr
 
 from fti import console, models, projects, published, report, runs
 from fti.errors import UserError
+from fti.report import percent
 
 log = logging.getLogger(__name__)
 
@@ -381,16 +382,6 @@ def changes(points: Mapping[str, float]) -> str:
         for label, change in points.items()
     ]
     return f'<div class="bars">{"".join(rows)}</div>'
-
-
-def percent(share: float) -> str:
-    """Give a share in whole percent; never 0% or 100% for what is only close to it."""
-    rounded = f"{share:.0%}"
-    if rounded == "0%" and share > 0:
-        return "<1%"
-    if rounded == "100%" and share < 1:
-        return ">99%"
-    return rounded
 
 
 def utc(moment: datetime) -> str:

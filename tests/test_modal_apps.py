@@ -26,14 +26,29 @@ from titanic import sources
 ROOT = Path(__file__).parents[1]
 USE_CASES = sorted(path.parent.name for path in ROOT.glob("*/modal_app.py"))
 SECRETS = {"hopsworks": {"HOPSWORKS_API_KEY": "dummy", "HOPSWORKS_PROJECT": "dummy"}}
-HOPSWORKS = {"FTI_BACKEND": "", "FTI_HOME": "", "TITANIC_SOURCE": "", "IRIS_SOURCE": ""}
 CSV = "passengers.csv"  # on the volume
-EMBEDDED = HOPSWORKS | {"FTI_BACKEND": "embedded", "TITANIC_SOURCE": f"{shared.MOUNT}/{CSV}"}
+SOURCES = {"titanic": f"{shared.MOUNT}/{CSV}", "aurora": "sample"}
+HOPSWORKS = {"FTI_BACKEND": "", "FTI_HOME": ""} | {
+    f"{use_case.upper()}_SOURCE": "" for use_case in USE_CASES
+}
+EMBEDDED = HOPSWORKS | {
+    "FTI_BACKEND": "embedded",
+    **{f"{use_case.upper()}_SOURCE": source for use_case, source in SOURCES.items()},
+}
 FIRST, SECOND, THIRD = "2026-01-30", "2026-01-31", "2026-02-01"
-REAL = {"iris": 150, "titanic": 300}
+# Group -> rows of the first day but predictions, and rows that the day of the clock adds.
 GROUPS = {
-    "iris": ("iris_flowers", "iris_synthetic_flowers", "iris_predictions"),
-    "titanic": ("titanic_passengers", "titanic_synthetic_passengers", "titanic_predictions"),
+    "aurora": {"aurora_hours": (365 * 24, 24), "aurora_forecasts": (72, 72)},
+    "iris": {
+        "iris_flowers": (150, 0),
+        "iris_synthetic_flowers": (1, 1),
+        "iris_predictions": (151, 1),
+    },
+    "titanic": {
+        "titanic_passengers": (300, 0),
+        "titanic_synthetic_passengers": (1, 1),
+        "titanic_predictions": (301, 1),
+    },
 }
 
 
@@ -88,7 +103,8 @@ def first_day(tmp_path_factory, passengers):
                 environment.delenv("FTI_PROJECT", raising=False)
                 environment.setenv("FTI_BACKEND", "embedded")
                 environment.setenv("FTI_HOME", str(folder / use_case))
-                run_quickly(use_case, passengers if use_case == "titanic" else None)
+                source = passengers if use_case == "titanic" else SOURCES.get(use_case)
+                run_quickly(use_case, source)
             shared.pack(folder / use_case, packed)
         return packed
 
@@ -100,6 +116,12 @@ def run_quickly(use_case, source):
         import_module(f"{use_case}.{name}_pipeline")
         for name in ("feature", "training", "batch_inference")
     )
+    if use_case == "aurora":  # whose days follow one another: a gap is filled, and trained on
+        yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(1)
+        features.main(source, yesterday)
+        training.main(source, yesterday)
+        inference.main(source, yesterday)
+        return
     features.main(source, FIRST)
     training.main(date=FIRST, repeats=1)
     inference.main(FIRST)
@@ -121,14 +143,14 @@ def take_home(tmp_path, monkeypatch):
 
 
 def tables(project, use_case):
-    """The feature groups of a use case: real rows, synthetic ones, predictions."""
+    """The feature groups of a use case, each by its key: real rows first, predictions last."""
     store = project.get_feature_store()
     groups = [store.get_feature_group(name, version=1) for name in GROUPS[use_case]]
-    return [by_key(group) for group in groups]
+    return [group.read().sort_values(key(group), ignore_index=True) for group in groups]
 
 
-def by_key(group):
-    return group.read().sort_values(group.primary_key, ignore_index=True)
+def key(group):
+    return [*group.primary_key, group.event_time]
 
 
 # What is deployed
@@ -170,8 +192,8 @@ def test_on_an_embedded_project_it_has_a_volume_of_its_own_and_no_secret(embedde
     for function in embedded.deployed(use_case).values():
         assert function.secrets == [] and function.volumes == {"/volume": f"{use_case}-project"}
         assert function.environment["FTI_BACKEND"] == "embedded"
-        source = function.environment.get("TITANIC_SOURCE")
-        assert source == (f"/volume/{CSV}" if use_case == "titanic" else None)
+        source = function.environment.get(f"{use_case.upper()}_SOURCE")
+        assert source == SOURCES.get(use_case)
 
 
 @pytest.mark.parametrize("use_case", USE_CASES)
@@ -254,11 +276,14 @@ def test_the_clock_adds_the_day_to_the_project_on_the_volume(
     assert ended.status == "SUCCESS", ended.exception
 
     project = take_home(embedded, use_case)
-    real, synthetic, predictions = tables(project, use_case)
+    store = project.get_feature_store()
+    for (name, (first, added)), old in zip(GROUPS[use_case].items(), before, strict=True):
+        group = store.get_feature_group(name, version=1)
+        rows = group.read()
+        assert (len(old), len(rows) - len(old)) == (first, added), name
+        kept = rows.merge(old[key(group)], on=key(group)).sort_values(key(group), ignore_index=True)
+        assert_frame_equal(kept, old)
     records = runs.recent(project)
-    assert_frame_equal(real, before[0])
-    assert len(real) == REAL[use_case] and len(synthetic) == 2
-    assert len(predictions) == len(before[2]) + 1
     assert set(records["status"]) == {"success"} and len(records) == 6
     assert records["date"].nunique() == 2
     assert records["date"].max() >= str(dt.date.today() - dt.timedelta(1))

@@ -16,16 +16,17 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from xgboost import XGBClassifier, XGBModel, XGBRegressor
+from xgboost import XGBClassifier, XGBRegressor
 
+from fti import trees
 from fti.evaluation import Recipe
+from fti.linear import Logistic
 from titanic.features import TASK, ticket_group_sizes
 from titanic.scoring import (
     SCORER,
     TICKET_GROUPS,
-    Linear,
+    Forest,
     Scorer,
-    Trees,
     linear_terms,
     save_scorer,
     tree_columns,
@@ -65,7 +66,7 @@ def forest(seed: int = 0, regressed_age: bool = False):
 
     An unknown age goes where it splits best, or is guessed by another forest, as a seed did.
     """
-    trees = XGBClassifier(
+    model = XGBClassifier(
         objective="reg:squarederror",  # a leaf's value is then a probability, as in a forest
         n_estimators=1,
         num_parallel_tree=300,
@@ -80,7 +81,7 @@ def forest(seed: int = 0, regressed_age: bool = False):
         random_state=seed,
     )
     steps = [FunctionTransformer(tree_columns), *([RegressedAge(seed)] if regressed_age else [])]
-    return make_pipeline(*steps, trees)
+    return make_pipeline(*steps, model)
 
 
 class RegressedAge(TransformerMixin, BaseEstimator):
@@ -113,7 +114,7 @@ class RegressedAge(TransformerMixin, BaseEstimator):
 
 def boosted(seed: int = 0):
     """Small boosted trees on the forest's columns."""
-    trees = XGBClassifier(
+    model = XGBClassifier(
         n_estimators=250,
         learning_rate=0.04,
         max_depth=3,
@@ -124,7 +125,7 @@ def boosted(seed: int = 0):
         n_jobs=1,
         random_state=seed,
     )
-    return make_pipeline(FunctionTransformer(tree_columns), trees)
+    return make_pipeline(FunctionTransformer(tree_columns), model)
 
 
 def members(seed: int = 0) -> dict:
@@ -154,46 +155,13 @@ def scorer_of(fitted) -> Scorer:
     return Scorer(tuple(_arrays(member) for member in members))
 
 
-def _arrays(member: Pipeline) -> Linear | Trees:
+def _arrays(member: Pipeline) -> Logistic | Forest:
     last = member[-1]
     if isinstance(last, LogisticRegression):
-        return Linear(last.coef_[0], last.intercept_[0])
+        return Logistic(last.coef_[0], last.intercept_[0])
     imputer = member[-2]
-    ages = _trees(imputer.forest_) if isinstance(imputer, RegressedAge) else None
-    return _trees(last, ages)
-
-
-def _trees(fitted: XGBModel, ages: Trees | None = None) -> Trees:
-    """XGBoost's JSON model as arrays.
-
-    Format: https://xgboost.readthedocs.io/en/stable/tutorials/saving_model.html
-    """
-    learner = json.loads(bytes(fitted.get_booster().save_raw("json")))["learner"]
-    trees = learner["gradient_booster"]["model"]["trees"]
-    sizes = [len(tree["left_children"]) for tree in trees]
-    roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype("int32")
-
-    def joined(name: str, dtype: str) -> np.ndarray:
-        return np.concatenate([np.asarray(tree[name]) for tree in trees]).astype(dtype)
-
-    first = np.repeat(roots, sizes)
-    own = np.arange(sum(sizes), dtype="int32")
-    leaf = joined("left_children", "int32") < 0
-    base = float(str(learner["learner_model_param"]["base_score"]).strip("[]"))
-    logistic = learner["objective"]["name"] == "binary:logistic"
-    return Trees(
-        roots=roots,
-        left=np.where(leaf, own, first + joined("left_children", "int32")),
-        right=np.where(leaf, own, first + joined("right_children", "int32")),
-        column=np.where(leaf, 0, joined("split_indices", "int16")),
-        threshold=joined("split_conditions", "float32"),
-        missing_left=joined("default_left", "bool"),
-        # a leaf keeps its value where a split keeps its threshold
-        value=np.where(leaf, joined("split_conditions", "float64"), 0.0),
-        base=np.float64(np.log(base / (1 - base)) if logistic else base),
-        logistic=np.bool_(logistic),
-        ages=ages,
-    )
+    ages = trees.of(imputer.forest_) if isinstance(imputer, RegressedAge) else None
+    return Forest(trees.of(last), ages)
 
 
 RECIPE = Recipe(

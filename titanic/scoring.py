@@ -6,10 +6,8 @@ scikit-learn and XGBoost costs a daily run more time and memory than all its wor
 registers no model whose two forms disagree.
 """
 
-import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from functools import cached_property
+from dataclasses import dataclass
 from itertools import product
 from math import comb
 from pathlib import Path
@@ -17,13 +15,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fti import trees
+from fti.linear import Logistic
+from fti.trees import Trees
+
 SCORER = "scorer.npz"  # files beside the model
 TICKET_GROUPS = "ticket_groups.json"
-CHUNK = 256  # rows that go through a forest together: rows x trees fit into the cache
 # So many that contributions are mostly within 2 points of those with all 200 reference rows
 REFERENCE_PEOPLE = 16
-LEVELS = 3  # of trees between two looks for arrivals: a look costs as much as a level
 
+NUMBERS = ("pclass", "age", "family_size", "ticket_group", "fare_per_person", "cabin_known")
+AGE = NUMBERS.index("age")  # its place among `tree_columns`
 # Ranks, so that one split parts men from women and children
 TITLE_RANKS = {"Mr": 0, "officer": 1, "noble": 2, "Master": 3, "Miss": 4, "Mrs": 5}
 PORT_RANKS = {"S": 0, "Q": 1, "C": 2}
@@ -89,157 +91,89 @@ def linear_terms(table: pd.DataFrame) -> pd.DataFrame:
 
 def tree_columns(table: pd.DataFrame) -> pd.DataFrame:
     """The columns of the trees as numbers: the title says the sex; splits learn where NaN goes."""
-    as_they_are = [
-        "pclass",
-        "age",
-        "family_size",
-        "ticket_group",
-        "fare_per_person",
-        "cabin_known",
-    ]
-    columns = table[as_they_are].astype("float64")
+    columns = table[list(NUMBERS)].astype("float64")
     columns["title"] = table["title"].map(TITLE_RANKS).astype("float64")
     columns["port"] = table["embarked"].map(PORT_RANKS).astype("float64")
     return columns
 
 
 @dataclass(frozen=True)
-class Linear:
-    """A logistic regression on `linear_terms`: their weights, and what their sum starts from."""
+class Forest:
+    """Trees on `tree_columns`; `ages`, if there are any, guess unknown ages first, from the others.
 
-    weights: np.ndarray
-    intercept: np.ndarray
-
-    def probability(self, table: pd.DataFrame) -> np.ndarray:
-        """Give the probability of each row."""
-        return _sigmoid(linear_terms(table).to_numpy() @ self.weights + self.intercept)
-
-
-@dataclass(frozen=True)
-class Trees:
-    """XGBoost's trees on `tree_columns`, as arrays over the nodes of all trees.
-
-    A row goes left where its value is below the threshold, and as `missing_left` says where it has
-    none; a leaf is its own child. The prediction is `base` plus the sum of the reached leaves'
-    values, put through the logistic function if `logistic`. `ages`, if there are any, guess
-    unknown ages first, from the other columns.
+    A guess is in whole years.
     """
 
-    roots: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    column: np.ndarray
-    threshold: np.ndarray  # float32, as XGBoost compares
-    missing_left: np.ndarray
-    value: np.ndarray
-    base: np.ndarray
-    logistic: np.ndarray
-    ages: "Trees | None" = None
+    trees: Trees
+    ages: Trees | None = None
 
-    def probability(self, table: pd.DataFrame) -> np.ndarray:
-        """Give the probability of each row."""
-        columns = tree_columns(table)
-        X = columns.to_numpy(dtype=np.float32)
+    def probability(self, X: np.ndarray) -> np.ndarray:
+        """Give the probability of each row of `tree_columns`, as float32."""
         if self.ages is not None:
-            age = columns.columns.get_loc("age")
-            unknown = np.isnan(X[:, age])
-            X[unknown, age] = self.ages.total(X[unknown]).round()
-        total = self.total(X)
-        return _sigmoid(total) if self.logistic else total
-
-    def total(self, X: np.ndarray) -> np.ndarray:
-        """Give the sum of each row's leaves, for values in the order of `tree_columns`."""
-        parts = [self._sum(X[k : k + CHUNK]) for k in range(0, len(X), CHUNK)]
-        return self.base + np.concatenate([*parts, np.empty(0)])
-
-    def _sum(self, X: np.ndarray) -> np.ndarray:
-        place, child = self._steps
-        unknown = np.isnan(X)
-        low, high = np.where(unknown, -np.inf, X), np.where(unknown, np.inf, X)
-        values = np.stack([low, high], axis=2).ravel()
-        node = np.tile(self.roots.astype(np.intp), len(X))
-        row = np.repeat(np.arange(len(X)) * 2 * X.shape[1], len(self.roots))
-        pair, leaf = np.arange(len(node)), np.empty_like(node)
-        while len(pair):
-            for _ in range(LEVELS):
-                goes_right = values.take(row + place.take(node)) >= self.threshold.take(node)
-                node = child.take(2 * node + goes_right)
-            there = self.left.take(node) == node
-            leaf[pair[there]] = node[there]
-            pair, node, row = pair[~there], node[~there], row[~there]
-        return self.value.take(leaf).reshape(len(X), -1).sum(axis=1)
-
-    @cached_property
-    def _steps(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where each node finds its value in a row, and the nodes below, left and right in turn.
-
-        A row has each value twice: an unknown one is -inf, going left, and inf, which does not.
-        """
-        place = 2 * self.column.astype(np.intp) + ~self.missing_left
-        return place, np.column_stack([self.left, self.right]).ravel().astype(np.intp)
+            X = X.copy()
+            unknown = np.isnan(X[:, AGE])
+            X[unknown, AGE] = self.ages.total(X[unknown]).round()
+        return self.trees.probability(X)
 
 
-MEMBERS: dict[str, Callable] = {"linear": Linear, "trees": Trees}
+# Member -> what it makes of a feature table to score it
+INPUT_OF: dict[type, Callable[[pd.DataFrame], np.ndarray]] = {
+    Logistic: lambda table: linear_terms(table).to_numpy(),
+    Forest: lambda table: tree_columns(table).to_numpy(dtype=np.float32),
+}
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """The mean of its members' probabilities."""
+    """The mean of its members' probabilities: a logistic regression on `linear_terms`, forests."""
 
-    members: tuple[Linear | Trees, ...]
+    members: tuple[Logistic | Forest, ...]
 
     def predict_proba(self, table: pd.DataFrame) -> np.ndarray:
         """Give the probabilities of death and survival of each row of a feature table."""
-        p = np.mean([member.probability(table) for member in self.members], axis=0)
+        inputs = {kind: INPUT_OF[kind](table) for kind in {type(one) for one in self.members}}
+        p = np.mean([one.probability(inputs[type(one)]) for one in self.members], axis=0)
         return np.column_stack([1 - p, p])
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Give what `numpy.savez` writes: <number>.<kind>.<name> -> array."""
-        kinds = {kind: name for name, kind in MEMBERS.items()}
-        return {
-            f"{k}.{kinds[type(member)]}.{name}": values
-            for k, member in enumerate(self.members)
-            for name, values in _flat(member).items()
-        }
+        """Give what `scorer.npz` holds: <number>.<kind>.<name> -> array."""
+        parts: dict[str, Logistic | Trees] = {}
+        for k, member in enumerate(self.members):
+            if isinstance(member, Logistic):
+                parts[f"{k}.linear"] = member
+            else:
+                ages = {} if member.ages is None else {f"{k}.trees.ages": member.ages}
+                parts |= {f"{k}.trees": member.trees, **ages}
+        return trees.pack(parts)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Scorer":
         """Give the scorer that `to_arrays` described."""
-        parts: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-        for path, values in arrays.items():
-            number, kind, name = path.split(".", 2)
-            parts.setdefault((number, kind), {})[name] = values
-        return cls(tuple(_member(kind, parts[number, kind]) for number, kind in sorted(parts)))
+        parts = trees.unpack(arrays)
+        members = tuple(_member(name, parts) for name in sorted(parts) if ".trees." not in name)
+        if not members:
+            raise ValueError("no members")
+        return cls(members)
 
 
-def _flat(member: Linear | Trees) -> dict[str, np.ndarray]:
-    own = [field.name for field in fields(member) if field.name != "ages"]
-    found = {name: np.asarray(getattr(member, name)) for name in own}
-    ages = getattr(member, "ages", None)
-    return found | ({f"ages.{name}": v for name, v in _flat(ages).items()} if ages else {})
-
-
-def _member(kind: str, arrays: dict[str, np.ndarray]) -> Linear | Trees:
-    own = {name: values for name, values in arrays.items() if "." not in name}
-    ages = {name.removeprefix("ages."): v for name, v in arrays.items() if "." in name}
-    return MEMBERS[kind](**own, **({"ages": Trees(**ages)} if ages else {}))
+def _member(name: str, parts: Mapping[str, Mapping[str, np.ndarray]]) -> Logistic | Forest:
+    kind = name.partition(".")[2]
+    if kind == "linear":
+        return Logistic(**parts[name])
+    if kind != "trees":
+        raise ValueError(f"no member is called {name}")
+    ages = parts.get(f"{name}.ages")
+    return Forest(Trees(**parts[name]), None if ages is None else Trees(**ages))
 
 
 def save_scorer(scorer: Scorer) -> bytes:
     """Give the content of `scorer.npz`."""
-    content = io.BytesIO()
-    np.savez_compressed(content, **scorer.to_arrays())
-    return content.getvalue()
+    return trees.save(scorer.to_arrays())
 
 
 def load_scorer(folder: Path) -> Scorer:
-    """Read the scorer from a folder of model files."""
-    with np.load(folder / SCORER, allow_pickle=False) as arrays:
-        return Scorer.from_arrays(arrays)
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
+    """Read the scorer from a folder of model files. Raises ModelError."""
+    return trees.read(folder / SCORER, Scorer.from_arrays)
 
 
 def probabilities(model, table: pd.DataFrame) -> np.ndarray:

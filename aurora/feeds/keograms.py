@@ -27,6 +27,7 @@ from aurora import keogram
 from aurora.feeds import documents
 from fti import console
 from fti.errors import SourceError
+from fti.http import HttpError
 
 log = logging.getLogger(__name__)
 
@@ -56,26 +57,36 @@ def download(
     *,
     camera: str = CAMERA,
     retries: int = 3,
+    patience: int | None = None,
     title: str | None = "keograms",
     sleep: Callable[[float], None] = time.sleep,
 ) -> Nights:
     """Bring the keograms of these days into the folder; those already there are not asked for.
 
     A night without a picture, or with one that is none, is among the faults and costs no more: a
-    summer has none. A file from before its night was over is fetched again.
+    summer has none. A file from before its night was over is fetched again. After `patience` nights
+    in a row without a picture, or when the service is out of service, no more are asked for.
     """
-    days, nights = list(days), Nights()
+    days, nights, missing, out = list(days), Nights(), 0, False
     for day in console.progress(days, len(days), title):
         path = _kept(day, folder)
+        if path is None and (out or (patience is not None and missing >= patience)):
+            nights.faults[day] = "it was not asked for, after others could not be had"
+            continue
         try:
             if path is None:
                 path = download_night(day, folder, camera=camera, retries=retries)
                 sleep(PAUSE)
-            nights.pictures[day] = path
+            nights.pictures[day], missing = path, 0
         except SourceError as error:
-            nights.faults[day] = str(error)
+            nights.faults[day], missing, out = str(error), missing + 1, _out_of_service(error)
             sleep(PAUSE)
     return nights
+
+
+def _out_of_service(error: SourceError) -> bool:
+    """Tell whether the service was asked several times and may answer another day."""
+    return isinstance(error.__cause__, HttpError) and error.__cause__.passing
 
 
 def download_night(day: date, folder: Path, *, camera: str = CAMERA, retries: int = 3) -> Path:

@@ -1,7 +1,7 @@
 """All apps at one address, a page each: `PYTHONPATH=. python spaces/hub/app.py`.
 
-The front page reads the published `monitor.json` of each use case, and each page what its app
-reads. The apps lie beside this folder, in an assembled Space in `apps/`.
+The front page reads the published `monitor.json` or `forecast.json` of each use case, and each page
+what its app reads. The apps lie beside this folder, in an assembled Space in `apps/`.
 """
 
 from __future__ import annotations
@@ -63,8 +63,28 @@ PAGES = (
         "Which varieties the model takes for one another, and whether it is as sure as it should "
         "be.",
     ),
+    Page(
+        "aurora",
+        "Aurora",
+        "aurora",
+        "Tonight and the next 72 hours over Kiruna: is it worth going out?",
+    ),
 )
 USE_CASES = tuple(dict.fromkeys(page.use_case for page in PAGES))
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What a card tells of a use case: a published file, a metric in it, and its name."""
+
+    file: str = "monitor.json"
+    metric: str = "accuracy"
+    name: str = "accuracy"
+
+
+HEADLINES = dict.fromkeys(USE_CASES, Headline()) | {
+    "aurora": Headline("forecast.json", "auc", "AUC")
+}
 
 
 def build(project: Any | None = None, *, api_prefix: str = "") -> gr.Blocks:
@@ -121,12 +141,14 @@ def look(reader: ui.Reader) -> str:
 
 def state(reader: ui.Reader, use_case: str, now: datetime) -> str:
     """Say as HTML which model serves a use case, how good it is and how new its results are."""
+    headline = HEADLINES[use_case]
     try:
-        published = reader.published(use_case, "monitor.json")
+        published = reader.published(use_case, headline.file)
     except UserError as error:
         return ui.notice(error)
     model = published["model"]
-    said = f"Model version {model['version']}, accuracy {model['metrics']['accuracy']:.3f}."
+    score = f"{headline.name} {model['metrics'][headline.metric]:.3f}"
+    said = f"Model version {model['version']}, {score}."
     return report.paragraph(said) + monitor_app.freshness(published["freshness"], now)
 
 

@@ -92,6 +92,39 @@ def test_periods_without_hours_are_refused(season):
         evaluation.evaluate(season, "2020-01-01", FROM)
 
 
+def test_one_day_follows_from_the_other(season, found):
+    short = {name: table[table["time"] < "2025-11-20"] for name, table in season.items()}
+    until, start = (evaluation.evaluate(short, *days) for days in ((UNTIL, None), (None, FROM)))
+    assert until == start
+    for name in ("trained_until", "from"):
+        assert until[name] == found[name]
+    assert found["trained_until"] == "2025-10-31T23:00:00+00:00"
+    assert found["from"] == "2025-11-01T00:00:00+00:00"
+
+
+def test_without_days_the_last_quarter_of_the_dark_is_scored(season):
+    table = evaluation.observed_and_known(season)["observed"]
+    train, test = evaluation.split(table)
+    first = table.loc[test, "valid_hour"].min()
+    assert first.hour == 12
+    assert table.loc[train, "valid_hour"].max() == first - pd.Timedelta(hours=25)
+    dark = (table["sun_altitude"] < evaluation.DARK) & evaluation.is_watched(table)
+    assert 0.25 <= (test & dark).sum() / dark.sum() < 0.27
+    assert not evaluation.lacking(table, train) and not evaluation.lacking(table, test)
+    few = table["valid_hour"] < "2025-09-05"
+    assert evaluation.lacking(table, few).endswith("of them with aurora")
+    nothing = table.assign(aurora="unknown")
+    assert not any(rows.any() for rows in evaluation.split(nothing))
+
+
+def test_stored_hours_are_evaluated_as_their_sources_are(season):
+    tables = evaluation.observed_and_known(season)
+    table = tables["observed"]
+    again = evaluation.with_leads(table, evaluation.stored_kp(table))
+    for name, expected in tables.items():
+        pd.testing.assert_frame_equal(again[name][120:], expected[120:])
+
+
 def test_a_day_is_whole_at_both_ends(season):
     found = evaluation.evaluate(season, UNTIL, FROM, FROM)
     unknown = (season["labels"]["aurora"] == "unknown") & season["labels"][

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from aurora import features, sample
 from aurora.feeds import tables
 from aurora.sites import SITES
+from fti import quality
 
 KIRUNA = SITES["kiruna"]
 START = pd.Timestamp("2026-01-10", tz="UTC")
@@ -211,6 +212,42 @@ def test_rows_of_the_past_and_of_a_perfect_forecast_are_the_same(season):
     )
 
 
+def test_a_row_is_the_same_whatever_hour_its_tables_begin_with(season):
+    asked = hours(48, START + 250 * HOUR)
+    kp, weather = season["kp"], season["weather"]
+    late_kp = kp[kp["time"] >= asked[0] - features.LOOK_BACK * HOUR - features.KP_DELAY]
+    late_weather = weather[weather["time"] >= asked[0] - 24 * HOUR]
+    whole, late = (
+        features.build_features("kiruna", asked, *tables, features.observed_at(asked))
+        for tables in ((kp, weather), (late_kp, late_weather))
+    )
+    pd.testing.assert_frame_equal(whole, late, check_exact=True)
+
+
+def test_stored_rows_are_as_the_schema_says_and_damage_is_not(season):
+    asked = hours(48, START + 200 * HOUR)
+    table = features.build_features(
+        "kiruna", asked, season["kp"], season["weather"], asked, season["labels"]
+    ).assign(source="sample")
+    assert quality.check(table, features.schema(), "hours") is not None
+    bare = table.assign(
+        valid_hour=table["valid_hour"].dt.tz_localize(None),
+        issued_at=table["issued_at"].dt.tz_localize(None),
+    )
+    pd.testing.assert_frame_equal(features.in_utc(bare), table)
+    for column, damage in {
+        "kp": 99.0,
+        "cloud_cover": -1.0,
+        "icon": "sunny",
+        "aurora": "maybe",
+        "site": "oslo",
+        "source": "hearsay",
+        "valid_hour": asked[0],
+    }.items():
+        with pytest.raises(quality.DataError):
+            quality.check(table.assign(**{column: damage}), features.schema(), "hours")
+
+
 def test_another_site_is_the_same_code(season):
     there = features.build_features("tromso", hours(24), season["kp"], season["weather"], START)
     here = features.build_features("kiruna", hours(24), season["kp"], season["weather"], START)
@@ -244,6 +281,16 @@ def test_nights_of_a_summer_without_camera_are_unknown(shared):
     no_picture = labels["time"].between("2021-05-03T12:00Z", "2021-08-11T11:00Z")
     sun = features.astronomy.sun_altitude(KIRUNA, labels["time"] + features.MIDDLE)
     assert unknown[no_picture & (sun < -6)].all()
+
+
+def test_a_gap_that_still_lasts_is_one_and_one_before_the_first_aurora_is_not():
+    states = ["no"] * (40 * 24)
+    states[20] = "yes"
+    lasting = features.labels_while_watched(tables.label_table(hours(960), states), "kiruna")
+    night = lasting["time"].dt.hour.isin([22, 23, 0, 1])
+    assert set(lasting.loc[night & (lasting.index > 24), "aurora"]) == {"unknown"}
+    before = tables.label_table(hours(960), states[::-1])
+    assert (features.labels_while_watched(before, "kiruna")["aurora"] != "unknown").all()
 
 
 def test_a_quiet_fortnight_is_no_gap():

@@ -138,6 +138,18 @@ def test_the_seed_tree_sees_kp_visibility_and_icon_only(table, seen):
     assert np.isfinite(model.SeedTree().fit(gaps, seen).predict_proba(gaps)).all()
 
 
+def test_the_seed_tree_does_without_visibility_where_nobody_tells_it(table, seen):
+    without = table.assign(visibility_km=np.nan)
+    only_no = table.assign(visibility_km=table["visibility_km"].where(seen == 0))
+    for rows in (without, only_no):
+        p = probability(model.SeedTree().fit(rows, seen), rows)
+        assert np.isfinite(p).all() and p.mean() == pytest.approx(seen.mean())
+    untold = model.fit_baselines(without)
+    np.testing.assert_array_equal(
+        untold.seed_tree(without), probability(model.SeedTree().fit(without, seen), without)
+    )
+
+
 def test_climatology_is_the_share_of_the_hour_in_the_month(table, seen):
     fitted = model.Climatology().fit(table, seen)
     november = (table["valid_hour"].dt.month == 11) & (table["valid_hour"].dt.hour == 22)

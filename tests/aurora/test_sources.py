@@ -4,24 +4,16 @@ import json
 import logging
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from aurora import sources
-from aurora.feeds import (
-    check,
-    gfz,
-    keograms,
-    met_norway,
-    noaa,
-    open_meteo,
-    tables,
-    visual_crossing,
-)
+from aurora.feeds import check, gfz, noaa, tables
 from aurora.sites import SITES, find, sun_altitude
-from fti import doctor
+from fti import doctor, projects
 from fti.errors import SourceError, SourceUnreachable, UserError
 from tests.aurora import recorded
 from tests.aurora.recorded import written
@@ -41,24 +33,6 @@ def folder(tmp_path):
     (tmp_path / "weather.csv").write_bytes(export)
     (tmp_path / "labels.json").write_bytes(written(recorded.labels()))
     return tmp_path
-
-
-@pytest.fixture
-def web(service, monkeypatch):
-    """All services on this machine, each answering 404 until a test says what."""
-    for module, names in {
-        gfz: ("HISTORY_URL",),
-        noaa: ("OBSERVED_URL", "FORECAST_URL"),
-        open_meteo: ("HISTORY_URL", "FORECAST_URL"),
-        met_norway: ("FORECAST_URL",),
-        visual_crossing: ("URL",),
-    }.items():
-        for name in names:
-            address = f"{service.address}/{module.__name__}/{name}"
-            monkeypatch.setattr(module, name, address)
-    monkeypatch.setattr(gfz, "FORECAST_URLS", {"Hp60": f"{service.address}/hp60"})
-    monkeypatch.setattr(keograms, "URL", f"{service.address}/keogram")
-    return service
 
 
 def at(monkeypatch, now):
@@ -138,9 +112,116 @@ def test_another_label_is_refused(label):
         sources.parse_labels(written([0, label]), "labels.json")
 
 
-def test_the_web_has_no_labels():
-    with pytest.raises(SourceError, match=r"keograms, not labels.*--source sample"):
-        sources.read_labels("web")
+def test_keograms_of_a_folder_are_labelled_where_it_has_no_labels(folder, picture, caplog):
+    pictures = folder / "keograms"
+    pictures.mkdir()
+    (pictures / "20260110.png").write_bytes(picture([8, 9]))
+    (pictures / "20260111.png").write_bytes(b"<html>")
+    (pictures / "20260112.png").write_bytes(picture())
+    assert sources.read_labels(str(folder)).attrs["origin"] == "labels.json"
+    (folder / "labels.json").unlink()
+    table = sources.read_labels(str(folder))
+    assert len(table) == 72 and list(table)[:2] == ["time", "aurora"]
+    assert table["time"].dtype == tables.UTC_TIME
+    seen = table.loc[table["aurora"] == "yes", "time"].tolist()
+    assert seen == [pd.Timestamp("2026-01-10T20:00Z"), pd.Timestamp("2026-01-10T21:00Z")]
+    assert set(table["aurora"][24:48]) == {"unknown"}
+    assert "20260111.png is an HTML page" in caplog.text
+    night = sources.read_labels(str(folder), "2026-01-12T20:00Z", "2026-01-13T02:00Z")
+    assert night["aurora"].tolist() == ["no"] * 6
+
+
+def test_keograms_of_the_web_are_labelled_and_kept_for_two_weeks(web, picture, monkeypatch, caplog):
+    at(monkeypatch, pd.Timestamp("2026-01-13T11:43Z"))
+    for day in (11, 12):
+        path = f"/2026/01/{day}/dark_keo202601{day}.gif"
+        web.answer(path, picture([8]))
+    kept = projects.home() / "cache" / "aurora" / "keograms"
+    kept.mkdir(parents=True)
+    for day in (20251229, 20251230):
+        (kept / f"{day}.png").write_bytes(picture())
+
+    table = sources.read_labels("web", "2026-01-10T12:00Z", "2026-01-13T12:00Z", retries=0)
+
+    assert [path.name for path in sorted(kept.iterdir())] == [
+        "20251230.png",
+        "20260111.png",
+        "20260112.png",
+    ]
+    assert len(table) == 72  # to the hour that it is now
+    assert (table["aurora"] == "yes").sum() == 2
+    assert set(table["aurora"][:24]) == {"unknown"}
+    told = [line for line in caplog.messages if "keogram" in line]
+    assert len(told) == 1 and told[0].startswith("1 of 3 nights have no keogram and stay unknown")
+    assert table.attrs["newest"] == "2026-01-13T06:00Z"  # by day nothing is known
+
+
+def test_nights_that_are_known_or_never_dark_are_not_asked_for(web, monkeypatch):
+    at(monkeypatch, pd.Timestamp("2026-01-13T12:00Z"))
+    known = {date(2026, 1, 10), date(2026, 1, 12)}
+    sources.read_labels("web", "2026-01-10T12:00Z", known=known, retries=0)
+    assert [asked.path for asked in web.asked] == ["/2026/01/11/dark_keo20260111.gif"]
+    at(monkeypatch, pd.Timestamp("2026-07-10T12:00Z"))
+    sources.read_labels("web", "2026-06-10", retries=0)
+    assert len(web.asked) == 1
+
+
+def test_a_night_is_asked_for_when_its_last_dark_hour_is_over():
+    kiruna, start = find("kiruna"), pd.Timestamp("2026-01-10T12:00Z")
+    nights = sources.dark_nights(kiruna, start, pd.Timestamp("2026-01-12T11:43Z"))
+    assert nights == [date(2026, 1, 10), date(2026, 1, 11)]
+    assert sources.dark_nights(kiruna, start, pd.Timestamp("2026-01-12T06:00Z")) == nights[:1]
+
+
+def test_an_archive_without_pictures_is_not_asked_for_a_whole_year(web, monkeypatch, caplog):
+    at(monkeypatch, pd.Timestamp("2026-03-10T12:00Z"))
+    table = sources.read_labels("web", "2025-12-10T12:00Z", retries=0)
+    assert len(web.asked) == sources.PATIENCE
+    assert web.asked[0].path == "/2026/03/09/dark_keo20260309.gif"
+    assert "90 of 90 nights have no keogram" in caplog.text and "status 404" in caplog.text
+    assert set(table["aurora"]) == {"unknown"} and table.attrs["newest"] == ""
+
+
+def test_an_archive_that_is_out_of_service_is_asked_once(web, monkeypatch):
+    at(monkeypatch, pd.Timestamp("2026-03-10T12:00Z"))
+    web.answer("/2026/03/09/dark_keo20260309.gif", status=503)
+    sources.read_labels("web", "2026-03-01T12:00Z", retries=0)
+    assert len(web.asked) == 1
+
+
+def test_a_site_without_a_camera_has_no_labels_on_the_web(web, monkeypatch):
+    at(monkeypatch, pd.Timestamp("2026-03-10T12:00Z"))
+    table = sources.read_labels("web", "2026-03-01", site="tromso", retries=0)
+    assert set(table["aurora"]) == {"unknown"} and not web.asked
+
+
+def test_a_run_stands_for_the_noon_of_its_date(web):
+    for source in ("web", "sample"):
+        noon = sources.noon_of(source, date(2026, 11, 21))
+        assert noon == pd.Timestamp("2026-11-21T12:00Z")
+    assert sources.noon_of("sample", "2026-11-21T18:00Z") == noon
+
+
+def test_a_folder_of_history_keeps_72_hours_for_a_forecast(season_folder, caplog):
+    folder = season_folder("2025-09-01", "2025-09-11")  # weather to 10 September 24:00 UTC
+    with caplog.at_level(logging.INFO):
+        assert sources.noon_of(folder, "2026-11-21") == pd.Timestamp("2025-09-07T12:00Z")
+    assert "ends at 2025-09-11 00:00 UTC, so this run stands for 2025-09-07 12:00" in caplog.text
+    caplog.clear()
+    assert sources.noon_of(folder, "2025-09-06") == pd.Timestamp("2025-09-06T12:00Z")
+    assert not caplog.text
+    noon = sources.noon_of(folder, "2025-09-20")
+    for read in (sources.read_kp_forecast, sources.read_weather_forecast):
+        table = read(folder, noon)
+        hours = table["hours"].iloc[-1] if "hours" in table else 1
+        assert table["time"].iloc[-1] + hours * HOUR == noon + 72 * HOUR
+
+
+def test_a_folder_with_forecasts_stands_for_its_date(folder):
+    (folder / "weather_forecast.json").write_bytes(written(recorded.open_meteo()))
+    (folder / "kp_forecast.json").write_bytes(written(recorded.gfz_forecast()))
+    noon = sources.noon_of(str(folder), START.date())
+    assert noon == pd.Timestamp("2026-11-20T12:00Z")
 
 
 def test_the_web_is_asked_for_nothing_later_than_now(web, monkeypatch):

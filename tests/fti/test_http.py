@@ -1,4 +1,5 @@
 import gzip
+import json
 import logging
 import socket
 import threading
@@ -15,6 +16,7 @@ from fti.errors import UserError
 def handler_for(site):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
+            self.sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             site.requests.append(self)
             answers = site.answers
             status, body, headers = answers.pop(0) if len(answers) > 1 else answers[0]
@@ -23,6 +25,8 @@ def handler_for(site):
                 self.send_header(name, value) if value else None
             self.end_headers()
             self.wfile.write(body)
+
+        do_POST = do_GET
 
         def log_message(self, *args):
             pass
@@ -308,3 +312,72 @@ def test_not_modified_without_a_copy_is_an_error(site):
     site.answer(304)
     with pytest.raises(http.HttpError, match="not modified"):
         http.get(site.address)
+
+
+def test_what_is_asked_stays_with_its_host_if_so_wished(site):
+    site.answer(302, Location="http://elsewhere.invalid/")
+    with pytest.raises(http.HttpError, match="leads elsewhere") as caught:
+        http.get(site.address, redirects=0)
+    assert caught.value.status == 302
+    assert len(site.requests) == 1
+
+
+def test_a_document_is_posted_as_json(site):
+    site.answer(body=b"answer")
+    assert http.post(site.address, {"län": [1, None]}) == b"answer"
+    (asked,) = site.requests
+    assert asked.command == "POST"
+    assert json.loads(asked.sent) == {"län": [1, None]}
+    assert asked.headers["Content-Type"] == "application/json"
+    assert asked.headers["User-Agent"] == http.USER_AGENT
+
+
+def test_each_posted_document_has_its_own_kept_answer(site, tmp_path):
+    for body in (b"a", b"b"):
+        site.answer(body=body)
+    for document, answer in (({"q": 1}, b"a"), ({"q": 2}, b"b"), ({"q": 1}, b"a")):
+        assert http.post(site.address, document, cache=tmp_path, fresh_for=3600) == answer
+    assert len(site.requests) == 2
+
+
+def test_a_download_lands_whole_in_its_file(site, tmp_path):
+    body = bytes(range(256)) * 4096
+    site.answer(body=body)
+    path = tmp_path / "new" / "sales.csv.gz"
+    assert http.download(site.address, path) is True
+    assert path.read_bytes() == body
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_download_that_breaks_off_begins_anew(site, tmp_path):
+    site.answer(body=b"a longer half", Content_Length="99", Connection="close")
+    site.answer(body=b"whole")
+    http.download(site.address, tmp_path / "file", backoff=0)
+    assert (tmp_path / "file").read_bytes() == b"whole"
+
+
+def test_a_failed_download_leaves_the_file_that_was_there(site, tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
+    site.answer(body=b"x" * 2000, Content_Length=None)
+    with pytest.raises(http.HttpError, match="larger than 1,000 bytes"):
+        http.download(site.address, tmp_path / "file", max_bytes=1000)
+    site.answers[:] = [(404, b"<html>", {})]
+    with pytest.raises(http.HttpError, match="status 404"):
+        http.download(site.address, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_download_asks_only_for_what_is_newer(site, tmp_path):
+    site.answer(304)
+    moment = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    assert http.download(site.address, tmp_path / "file", newer_than=moment) is False
+    assert site.requests[0].headers["If-Modified-Since"] == "Fri, 20 Nov 2026 12:00:00 GMT"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_named(site, tmp_path):
+    site.answer(body=b"rows")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(http.HttpError, match="file/sales cannot be written"):
+        http.download(site.address, tmp_path / "file" / "sales")

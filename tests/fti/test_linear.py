@@ -58,6 +58,17 @@ def test_a_row_far_away_is_a_certainty_and_not_an_overflow(flowers):
     assert np.isfinite(given).all() and given.sum() == pytest.approx(1)
 
 
+def test_weights_of_two_labels_say_what_the_regression_says(flowers):
+    X, y = flowers
+    fitted = CLASSIFIERS["logistic"].fit(X, y == y[0])
+    scorer = linear.Logistic(fitted.coef_[0], fitted.intercept_[0])
+    np.testing.assert_allclose(scorer.probability(X.to_numpy()), fitted.predict_proba(X)[:, 1])
+    np.testing.assert_array_equal(linear.sigmoid(np.array([-1e9, 0, 1e9])) > 1e-300, [0, 1, 1])
+    for weights, intercept in (([[1, 2]], 0), ([1, 2], [0]), (1, 0)):
+        with pytest.raises(ValueError, match="no vector"):
+            linear.Logistic(np.array(weights), np.array(intercept))
+
+
 def test_scoring_imports_no_scikit_learn():
     code = "import sys, fti.linear, iris.batch_inference_pipeline; print('sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

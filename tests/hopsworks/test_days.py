@@ -18,7 +18,10 @@ DAY = "2026-01-30"
 GROUPS = {
     "titanic": ("titanic_passengers", "titanic_synthetic_passengers", "titanic_predictions"),
     "iris": ("iris_flowers", "iris_synthetic_flowers", "iris_predictions"),
+    "aurora": ("aurora_hours", "aurora_forecasts"),
 }
+ADDED = {"titanic": [0, 1, 1], "iris": [0, 1, 1], "aurora": [24, 72]}  # by the next day, rows
+SHOWN = {"titanic": "monitor.parquet", "iris": "monitor.parquet", "aurora": "forecast.parquet"}
 PIPELINES = ["feature", "training", "batch_inference"]
 pytestmark = pytest.mark.timeout(600)  # seconds: the client starts and waits slowly
 
@@ -30,14 +33,18 @@ def raw(tmp_path_factory):
     headers = {name: column.header for name, column in sources.COLUMNS.items()}
     path = tmp_path_factory.mktemp("source") / "some.csv"
     passengers.rename(columns=headers).to_csv(path, index=False)
-    return {"titanic": str(path), "iris": "sample"}
+    return {"titanic": str(path), "iris": "sample", "aurora": "sample"}
 
 
 def stored(project, use_case):
     """Every row of the use case's groups, by key."""
     store = project.get_feature_store()
     groups = [store.get_feature_group(name, version=1) for name in GROUPS[use_case]]
-    return {g.name: g.read().sort_values(g.primary_key, ignore_index=True) for g in groups}
+    keys = [[*group.primary_key, group.event_time] for group in groups]
+    return {
+        group.name: group.read().sort_values(key, ignore_index=True)
+        for group, key in zip(groups, keys, strict=True)
+    }
 
 
 def run_embedded(use_case, raw, project, day):
@@ -82,7 +89,7 @@ def test_a_day_by_the_client_leaves_what_an_embedded_day_leaves(days, raw, tmp_p
     ours, theirs = (models.latest_model(project, use_case) for project in (embedded, served))
     assert theirs.version == ours.version == 1
     assert theirs.training_metrics == pytest.approx(ours.training_metrics)
-    shown = [read_published(p, use_case, "monitor.parquet") for p in (served, embedded)]
+    shown = [read_published(p, use_case, SHOWN[use_case]) for p in (served, embedded)]
     # Of a first day the times are as they were made, later as they were stored.
     assert_frame_equal(*shown, check_dtype=False)
 
@@ -96,7 +103,7 @@ def test_embedded_days_go_on_where_the_client_left_off(days, raw, tmp_path):
     same_rows(stored(project, use_case), before)
     run_embedded(use_case, raw, project, "2026-01-31")
     added = [len(table) - len(before[n]) for n, table in stored(project, use_case).items()]
-    assert added == [0, 1, 1]
+    assert added == ADDED[use_case]
     recorded = project.get_feature_store().get_feature_group("pipeline_runs", version=1).read()
     assert recorded["pipeline"].value_counts().to_dict() == dict.fromkeys(PIPELINES, 4)
     assert recorded["backend"].value_counts().to_dict() == {"hopsworks": 6, "embedded": 6}

@@ -15,7 +15,8 @@ import pytest
 from filelock import FileLock
 
 SPACES = Path(__file__).parents[2] / "spaces"
-FIRST = "2026-01-30"
+BEFORE, FIRST = "2026-01-29", "2026-01-30"
+SINCE = "2025-10-22"  # 100 days of the sample make a model of aurora
 HERE = "127.0.0.1"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -68,22 +69,36 @@ def quick(recipe):
     return replace(recipe, members=member, candidates=None, baselines=baselines)
 
 
+def pipelines(use_case):
+    """Give the modules of the feature, training and batch inference pipeline of a use case."""
+    names = ("feature", "training", "batch_inference")
+    return [importlib.import_module(f"{use_case}.{name}_pipeline") for name in names]
+
+
+def fill_aurora():
+    """Run two days of aurora on its sample: on the second one a night is over and scored."""
+    feature, training, batch_inference = pipelines("aurora")
+    feature.main("sample", BEFORE, since=SINCE)
+    training.main(date=BEFORE)
+    batch_inference.main("sample", BEFORE)
+    feature.main("sample", FIRST)
+    batch_inference.main("sample", FIRST)
+
+
 def fill(home):
-    """Run the day of titanic and iris on FIRST, with a quick training."""
+    """Run the day of each use case on FIRST, titanic and iris with a quick training."""
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("FTI_PROJECT", raising=False)
         environment.setenv("FTI_BACKEND", "embedded")
         environment.setenv("FTI_HOME", str(home))
         for use_case in ("titanic", "iris"):
-            feature, training, batch_inference = (
-                importlib.import_module(f"{use_case}.{name}_pipeline")
-                for name in ("feature", "training", "batch_inference")
-            )
+            feature, training, batch_inference = pipelines(use_case)
             recipe = quick(training.recipe())
             environment.setattr(training, "recipe", lambda recipe=recipe: recipe)
             feature.main("sample", FIRST)
             training.main(date=FIRST, repeats=1)
             batch_inference.main(FIRST)
+        fill_aurora()
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ PAGES = {
     "titanic-monitor": "Titanic: who survives",
     "iris": "Iris: which variety?",
     "iris-monitor": "Iris: which variety",
+    "aurora": "Aurora over Kiruna",
 }
 FIRST, SECOND = "2026-01-30", "2026-01-31"
 PHONE = {"width": 390, "height": 844}
@@ -57,6 +58,7 @@ def test_the_hub_s_endpoints_are_named_after_their_apps(hub):
         "/health",
         *(f"/{name}_health" for name in ("titanic", "titanic_monitor", "iris", "iris_monitor")),
         *("/titanic_predict", "/iris_predict", "/titanic_monitor_metrics", "/iris_monitor_metrics"),
+        *("/aurora_health", "/aurora_alert", "/aurora_forecast"),
     }
 
 
@@ -67,7 +69,8 @@ def test_a_page_is_light_by_default(open_page, hub):
 def test_the_front_page_leads_to_the_apps_and_says_how_they_are(open_page, hub):
     page = settled(open_page(hub))
     expect(page.get_by_text("Model version 1, accuracy")).to_have_count(2)
-    expect(page.get_by_text(f"Newest run: {FIRST}")).to_have_count(2)
+    expect(page.get_by_text("Model version 1, AUC")).to_have_count(1)
+    expect(page.get_by_text(f"Newest run: {FIRST}")).to_have_count(3)
     page.locator(".tile").get_by_role("link", name="Iris monitor").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(PAGES["iris-monitor"])
 
@@ -134,7 +137,8 @@ def test_a_project_without_results_says_what_to_run(empty_hub, open_page):
     page = open_page(empty_hub)
     expect(page.locator(".notice", has_text="python -m titanic")).to_be_visible()
     expect(page.locator(".notice", has_text="python -m iris")).to_be_visible()
-    for link in ("Titanic monitor", "Iris"):
+    expect(page.locator(".notice", has_text="python -m aurora")).to_be_visible()
+    for link in ("Titanic monitor", "Iris", "Aurora"):
         page.get_by_role("navigation").get_by_role("link", name=link, exact=True).click()
         expect(page.locator(".notice.empty")).to_contain_text("python -m")
 
@@ -151,3 +155,15 @@ def test_a_link_that_means_mischief_is_one_sentence(open_page, hub, path):
     page = settled(open_page(f"{hub}{path}<img src=x onerror=alert(1)>\"'"))
     expect(page.locator(".notice.info")).to_contain_text("must be a number")
     expect(page.locator("img[src=x]")).to_have_count(0)
+
+
+def test_the_sky_shows_aurora_or_not_as_the_seed_s_tree_says(open_page, hub):
+    page = settled(open_page(f"{hub}aurora"))
+    page.get_by_role("tab", name="What if").click()
+    sky = page.locator("svg[aria-label^='A drawn']")
+    expect(sky).to_have_attribute("aria-label", re.compile("weather: "))
+    page.get_by_label("snow", exact=True).click()
+    expect(sky).to_have_attribute("aria-label", re.compile("weather: snow"))
+    says = page.locator("p", has_text="whatever the hour").locator("b")
+    seen = {"Aurora": "with green curtains of aurora", "No aurora": "without aurora"}
+    assert seen[says.inner_text()] in sky.get_attribute("aria-label")

@@ -194,7 +194,7 @@ def test_the_hub_shows_and_brings_every_other_app(clone, app):
     assert {page.name for page in app("hub").PAGES} == others
     found = files(assembled(clone, "hub"))
     assert {f"apps/{name}/app.py" for name in others} <= found.keys()
-    assert {"titanic/features.py", "iris/features.py"} <= found.keys()
+    assert {"titanic/features.py", "iris/features.py", "aurora/scoring.py"} <= found.keys()
 
 
 def test_assembling_again_replaces_what_was_there(clone):
@@ -307,6 +307,7 @@ QUESTIONS = {
     "titanic_monitor": ("/metrics", {"kind": "real"}, "use_case", "titanic"),
     "iris": ("/predict", SETOSA, "variety", "setosa"),
     "iris_monitor": ("/metrics", {"kind": "real"}, "use_case", "iris"),
+    "aurora": ("/alert", {"threshold": 40}, "site", "kiruna"),
     "hub": ("/iris_predict", SETOSA, "variety", "setosa"),
 }
 

@@ -20,6 +20,7 @@ FILES = (
     HERE,
     ROOT / "spaces" / "hub" / "app.py",
     ROOT / "spaces" / "titanic" / "app.py",
+    ROOT / "spaces" / "aurora" / "app.py",
     ROOT / "fti" / "cloud.py",
     ROOT / "README.md",
     Path("/etc/passwd"),

@@ -6,6 +6,8 @@ import sys
 import numpy as np
 import pytest
 
+from fti import trees
+from fti.models import ModelError
 from titanic import model, scoring
 
 
@@ -26,11 +28,35 @@ def test_scorer_gives_the_probabilities_of_its_model(table, quick, name, tmp_pat
 
 def test_scorer_takes_no_rows_and_many_rows(table, ours):
     scorer = model.scorer_of(ours)
-    many = table.sample(3 * scoring.CHUNK, replace=True, random_state=0)
+    many = table.sample(3 * trees.CHUNK, replace=True, random_state=0)
 
     assert scoring.probabilities(scorer, table.head(0)).shape == (0,)
     one_by_one = scoring.probabilities(scorer, table)[table.index.get_indexer(many.index)]
     np.testing.assert_allclose(scoring.probabilities(scorer, many), one_by_one, rtol=1e-12)
+
+
+def test_a_file_written_today_is_read_by_the_same_recipe_later(table, quick):
+    """These names are in models that are registered: new ones are a new recipe."""
+    name = "linear_and_forest_regressed_age"
+    fitted = quick(model.RECIPE.candidate(name)).fit(table, table["survived"])
+    of_trees = ("roots", "left", "right", "column", "threshold", "missing_left", "value", "base")
+    assert list(model.scorer_of(fitted).to_arrays()) == [
+        "0.linear.weights",
+        "0.linear.intercept",
+        *(f"1.trees.{name}" for name in (*of_trees, "logistic")),
+        *(f"1.trees.ages.{name}" for name in (*of_trees, "logistic")),
+    ]
+
+
+def test_a_damaged_or_foreign_file_is_one_sentence(table, ours, tmp_path):
+    whole = scoring.save_scorer(model.scorer_of(ours))
+    foreign = trees.save({"informed.0.linear.weights": np.arange(3.0)})
+    with pytest.raises(ModelError, match=r"scorer\.npz is missing: run the training pipeline"):
+        scoring.load_scorer(tmp_path)
+    for content in (b"", whole[: len(whole) // 2], foreign, trees.save({})):
+        (tmp_path / scoring.SCORER).write_bytes(content)
+        with pytest.raises(ModelError, match=r"scorer\.npz is damaged or of another model"):
+            scoring.load_scorer(tmp_path)
 
 
 def test_scoring_imports_neither_scikit_learn_nor_xgboost():
