@@ -4,12 +4,12 @@
 -include .env
 export
 
-USE_CASES ?= titanic iris aurora
+USE_CASES ?= titanic iris aurora housing
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
-LOCKED := titanic iris aurora
+LOCKED := titanic iris aurora housing
 
 .DEFAULT_GOAL := help
 .PHONY: help daily apps serve test lint environments format lock bench clean
@@ -44,8 +44,11 @@ bench: $(VENV)/.dev .venv-hopsworks ## measure what the README claims
 	$(RUN) benchmarks/embedded_store.py
 	$(RUN) benchmarks/daily_run.py
 	$(RUN) benchmarks/daily_run.py --use-case iris
+	$(RUN) benchmarks/daily_run.py --use-case aurora
 	$(RUN) benchmarks/titanic_model.py
 	$(RUN) benchmarks/iris_model.py
+	$(RUN) benchmarks/aurora_model.py --source $${AURORA_SOURCE:-sample}
+	$(RUN) benchmarks/aurora_labels.py
 	$(RUN) benchmarks/apps.py
 	$(RUN) benchmarks/hopsworks_faces.py --client-python .venv-hopsworks/bin/python
 

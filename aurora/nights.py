@@ -14,6 +14,7 @@ import pandas as pd
 
 from aurora.features import DARK, HOUR
 from aurora.outlook import sky_words
+from fti.report import percent
 
 WORTHWHILE, GOOD = 0.2, 0.5  # probabilities from which it is worth going out, and likely to pay
 HALF_DAY = pd.Timedelta(hours=12)
@@ -91,7 +92,7 @@ def title(night: Date, number: int) -> str:
 
 
 def sentence(name: str, best: pd.Series) -> str:
-    """Say when a night is best: "Tonight, 21-22 UTC, 61 %, clear sky, best hour"."""
+    """Say when a night is best: "Tonight, 21-22 UTC, 61%, clear sky, best hour"."""
     sky = sky_words(best["cloud_cover"], best["icon"])
     return f"{name}, {span(best['valid_hour'])}, {percent(best['probability'])}, {sky}, best hour"
 
@@ -99,8 +100,3 @@ def sentence(name: str, best: pd.Series) -> str:
 def span(hour: pd.Timestamp) -> str:
     """Give an hour as "21-22 UTC"."""
     return f"{hour:%H}-{hour + HOUR:%H} UTC"
-
-
-def percent(p: float) -> str:
-    """Give a share as "61 %"."""
-    return f"{100 * p:.0f} %"

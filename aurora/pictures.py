@@ -229,7 +229,7 @@ def _tip(row: Any, start: pd.Timestamp, zone: str) -> str:
 def hour_words(row: Any, zone: str) -> str:
     """Say what is expected of an hour."""
     kp = f"Kp {row.kp:.1f}" if known(row.kp) else "Kp unknown"
-    cloud = f"{row.cloud_cover:.0f} % cloud" if known(row.cloud_cover) else "cloud unknown"
+    cloud = f"{row.cloud_cover:.0f}% cloud" if known(row.cloud_cover) else "cloud unknown"
     return (
         f"{clock(row.valid_hour)} ({clock(row.valid_hour, zone)}): "
         f"{percent(row.probability)}, {cloud}, {kp}, sun at {row.sun_altitude:.0f}°"

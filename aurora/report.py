@@ -32,8 +32,8 @@ HELD_OUT = {
 }
 FORECAST = (
     "A forecast, not an observation: how probable it is that a camera would see aurora in an hour. "
-    f"A night is good when its best hour reaches {nights.percent(nights.GOOD)}, possible from "
-    f"{nights.percent(nights.WORTHWHILE)} on. All hours are UTC."
+    f"A night is good when its best hour reaches {report.percent(nights.GOOD)}, possible from "
+    f"{report.percent(nights.WORTHWHILE)} on. All hours are UTC."
 )
 SCORED = (
     "A Brier score is the mean squared error of probabilities, 0 is perfect. Skill is 1 less our "
@@ -86,10 +86,7 @@ def _nights(site: Mapping[str, Any], rows: pd.DataFrame) -> str:
 
 def _tiles(coming: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
     """Give a tile for each night: verdict and best hour."""
-    return {
-        _day(night["night"]): (night["verdict"], _unbroken(f"{night['sentence']}."))
-        for night in coming
-    }
+    return {_day(night["night"]): (night["verdict"], f"{night['sentence']}.") for night in coming}
 
 
 def hours_table(dark: pd.DataFrame) -> pd.DataFrame:
@@ -135,7 +132,7 @@ def moon(altitude: float | None, lit: float | None) -> str:
     """Say whether the moon is up (degrees), and how much of it is lit (share)."""
     if pd.isna(altitude):
         return ""
-    return f"up, {nights.percent(lit)} lit".replace(" ", SPACE) if altitude > 0 else "down"
+    return f"up, {report.percent(lit)} lit".replace(" ", SPACE) if altitude > 0 else "down"
 
 
 # How good it was
@@ -156,7 +153,7 @@ def _record(name: str, record: Mapping[str, Any]) -> str:
         )
     said = (
         f"{name}, since {record['since']}: {record['dark_hours']:,} dark hours in "
-        f"{record['nights']:,} nights, with aurora in {nights.percent(record['base_rate'])} of "
+        f"{record['nights']:,} nights, with aurora in {report.percent(record['base_rate'])} of "
         "them."
     )
     chart = report.reliability_chart(record["reliability"]) if record["reliability"] else ""
@@ -263,11 +260,6 @@ def _whole(values: Iterable[float]) -> pd.Series:
 
 def _moment(iso: str) -> str:
     return f"{pd.Timestamp(iso):%Y-%m-%d %H:%M}"
-
-
-def _unbroken(text: str) -> str:
-    """Give a text in which no line ends before a sign of percent."""
-    return text.replace(" %", f"{SPACE}%")
 
 
 def _day(iso: str) -> str:

@@ -1,6 +1,6 @@
 """What a cold `python -m titanic` costs on a day with a current model: wall, CPU, peak memory.
 
-    python benchmarks/daily_run.py [--source PATH|sample] [--days 5] [--use-case titanic|iris]
+    python benchmarks/daily_run.py [--source PATH|sample] [--days 5] [--use-case NAME]
 
 A new project is made and trained in a temporary folder; then each day runs as its own process. The
 peer does less: one process that loads the same model with scikit-learn and XGBoost and scores the
@@ -28,12 +28,17 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[1]
 CPU_TARGET, MEMORY_TARGET = 5.0, 350.0  # seconds, MB
 FIRST = date(2026, 1, 1)
-REAL = {"titanic": "titanic_passengers", "iris": "iris_flowers"}  # feature group by use case
+# Feature group by use case, and where its model says what skops has to trust
+REAL = {
+    "titanic": ("titanic_passengers", "RECIPE.trusted"),
+    "iris": ("iris_flowers", "RECIPE.trusted"),
+    "aurora": ("aurora_hours", "TRUSTED"),
+}
 PEER = """
 import fti
-from {use_case}.model import RECIPE
+from {use_case} import model as made
 project = fti.login()
-model = fti.load_model(project, "{use_case}", trusted=RECIPE.trusted).model
+model = fti.load_model(project, "{use_case}", trusted=made.{trusted}).model
 rows = project.get_feature_store().get_feature_group("{group}", version=1).read()
 model.predict_proba(rows)
 """
@@ -44,9 +49,9 @@ START = 10.0  # seconds, a guess on the safe side
 
 
 def main(
-    source: Annotated[str, typer.Option(help="Raw passengers: a CSV, or `sample`.")] = "sample",
+    source: Annotated[str, typer.Option(help="Raw data: a path, or `sample`.")] = "sample",
     days: Annotated[int, typer.Option(min=1, help="Days to measure.")] = 5,
-    use_case: Annotated[str, typer.Option(help="Whose day: titanic or iris.")] = "titanic",
+    use_case: Annotated[str, typer.Option(help=f"Whose day: {', '.join(REAL)}.")] = "titanic",
 ) -> None:
     """Measure the day of a use case."""
     with tempfile.TemporaryDirectory() as home:
@@ -57,7 +62,8 @@ def main(
         first = measure([*run, FIRST.isoformat()], env)
         dates = [(FIRST + timedelta(days=k)).isoformat() for k in range(1, days + 1)]
         ours = [measure([*run, day], env) for day in track(dates, "days")]
-        code = PEER.format(use_case=use_case, group=REAL[use_case])
+        group, trusted = REAL[use_case]
+        code = PEER.format(use_case=use_case, group=group, trusted=trusted)
         peer = [measure([sys.executable, "-c", code], env) for _ in track(dates, "peer")]
     show(use_case, ours, peer)
     print(

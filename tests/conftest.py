@@ -12,6 +12,12 @@ def home(tmp_path, monkeypatch):
         "TITANIC_SOURCE",
         "IRIS_SOURCE",
         "AURORA_SOURCE",
+        "HOUSING_SOURCE",
+        "HOUSING_DEPARTEMENT",
+        "HOUSING_MACRO",
+        "HOUSING_ADDRESSES",
+        "GEOCODER_URL",
+        "BOOLI_CONTACT",
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FTI_BACKEND", "embedded")

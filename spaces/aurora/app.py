@@ -624,7 +624,7 @@ def _both_clocks(hour: pd.Timestamp, zone: str) -> str:
 
 def _sky(row: pd.Series) -> str:
     words, cover = outlook.sky_words(row["cloud_cover"], row["icon"]), row["cloud_cover"]
-    return f"{words} ({cover:.0f} % cloud)" if outlook.known(cover) else words
+    return f"{words} ({cover:.0f}% cloud)" if outlook.known(cover) else words
 
 
 def _kp(row: pd.Series) -> str:

@@ -39,9 +39,9 @@ def with_hours(known, length=72):
 def test_the_sentence_says_night_hour_probability_and_sky():
     found = nights.summarize(rows(with_hours({9: 0.612, 33: 0.3, 57: 0.1})))
     assert [night["sentence"] for night in found] == [
-        "Tonight, 21-22 UTC, 61 %, clear sky, best hour",
-        "Tomorrow night, 21-22 UTC, 30 %, clear sky, best hour",
-        "Monday night, 21-22 UTC, 10 %, clear sky, best hour",
+        "Tonight, 21-22 UTC, 61%, clear sky, best hour",
+        "Tomorrow night, 21-22 UTC, 30%, clear sky, best hour",
+        "Monday night, 21-22 UTC, 10%, clear sky, best hour",
     ]
     assert [night["verdict"] for night in found] == ["good", "possible", "unlikely"]
     assert [night["night"] for night in found] == ["2026-11-21", "2026-11-22", "2026-11-23"]

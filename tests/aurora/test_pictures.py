@@ -163,7 +163,7 @@ def test_a_strip_says_its_night_to_who_cannot_see_it():
 def test_each_hour_says_what_is_expected_of_it():
     tips = [title.text for title in elements(strip(), "title")]
     assert len(tips) == 24
-    assert tips[9] == "21–22 UTC (22–23 CET): 60%, 10 % cloud, Kp 3.0, sun at -22°"
+    assert tips[9] == "21–22 UTC (22–23 CET): 60%, 10% cloud, Kp 3.0, sun at -22°"
     unknown = forecast_rows(kp=math.nan, cloud_cover=math.nan)
     assert "cloud unknown, Kp unknown" in elements(strip(unknown), "title")[0].text
 

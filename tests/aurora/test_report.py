@@ -187,4 +187,4 @@ def test_hours_are_marked_by_their_chance():
     assert shown["hour from"].tolist()[:2] == ["16:00", "17:00"]
     assert set(shown["verdict"]) == {"unlikely", "possible", "good"}
     first = shown.iloc[0].str.replace("\N{NO-BREAK SPACE}", " ")
-    assert first["moon"] == "up, 40 % lit" and first["Kp, likely"] == "2.0 to 4.0"
+    assert first["moon"] == "up, 40% lit" and first["Kp, likely"] == "2.0 to 4.0"
