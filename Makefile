@@ -49,11 +49,14 @@ bench: $(VENV)/.dev .venv-hopsworks ## measure what the README claims
 	$(RUN) benchmarks/iris_model.py
 	$(RUN) benchmarks/aurora_model.py --source $${AURORA_SOURCE:-sample}
 	$(RUN) benchmarks/aurora_labels.py
+	$(RUN) benchmarks/housing.py --source $${HOUSING_SOURCE:-sample}
+	$(RUN) benchmarks/housing_scale.py
 	$(RUN) benchmarks/apps.py
 	$(RUN) benchmarks/hopsworks_faces.py --client-python .venv-hopsworks/bin/python
 
 # Without --upgrade the compiler keeps the pins it finds, so an unchanged pyproject.toml gives
-# unchanged files. Every file agrees with dev.txt on the versions they share.
+# unchanged files. Every file agrees with dev.txt on the versions they share, but for AutoGluon's,
+# which caps pyarrow lower.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	$(UPGRADE) pyproject.toml
 
@@ -74,6 +77,7 @@ lock: ## write requirements/*.txt from pyproject.toml (UPGRADE=--upgrade for new
 			--group hopsworks --group $$group \
 			-o requirements/$$group-hopsworks.txt || exit 1; \
 	done
+	$(COMPILE) --group embedded --group housing-automl -o requirements/housing-automl.txt
 
 clean: ## remove the environment and caches; the project in .fti stays
 	rm -rf $(VENV) .venv-hopsworks build .pytest_cache .ruff_cache .hypothesis

@@ -180,16 +180,20 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]], size: int = 340) -> str
 
 
 def score_chart(
-    days: Sequence[str], scores: Mapping[str, Sequence[float]], what: str, width: int = 480
+    days: Sequence[str],
+    scores: Mapping[str, Sequence[float]],
+    what: str,
+    width: int = 480,
+    between: tuple[float, float] = (0, 1),
 ) -> str:
-    """Draw up to three scores between 0 and 1 over days (ISO 8601); `what` is the caption.
+    """Draw up to three scores over days (ISO 8601), `between` a lowest and a highest value.
 
-    A line has no point on days where its score is NaN.
+    `what` is the caption. A line has no point on days where its score is NaN.
     """
     height = 200
     ordinals = [date.fromisoformat(day).toordinal() for day in days]
     x = _scale(ordinals[0], ordinals[-1], EDGE, width - EDGE)
-    y = _scale(0, 1, height - EDGE, EDGE / 2)
+    y = _scale(*between, height - EDGE, EDGE / 2)
     lines = []
     for k, (name, values) in enumerate(scores.items()):
         known = [(x(o), y(v)) for o, v in zip(ordinals, values, strict=True) if not pd.isna(v)]
@@ -198,7 +202,7 @@ def score_chart(
     ends = _text(x(ordinals[0]), height - EDGE + 14, days[0], "start") + _text(
         x(ordinals[-1]), height - EDGE + 14, days[-1], "end"
     )
-    axis = _shares_axis(EDGE, width - EDGE, y)
+    axis = _shares_axis(EDGE, width - EDGE, y, between)
     return _figure(axis + ends + "".join(lines), (width, height), what)
 
 
@@ -226,11 +230,18 @@ def _scale(low: float, high: float, start: float, end: float) -> Callable[[float
     return lambda value: round(start + (value - low) / ((high - low) or 1) * (end - start), 1)
 
 
-def _shares_axis(left: float, right: float, y: Callable[[float], float]) -> str:
+def _shares_axis(
+    left: float,
+    right: float,
+    y: Callable[[float], float],
+    between: tuple[float, float] = (0, 1),
+) -> str:
+    low, high = between
+    ticks = [low + quarter * (high - low) for quarter in QUARTERS]
     return "".join(
         f'<line x1="{left}" x2="{right}" y1="{y(t)}" y2="{y(t)}" stroke="var(--line)"/>'
         + _text(left - 8, y(t) + 4, f"{t:g}", "end")
-        for t in QUARTERS
+        for t in ticks
     )
 
 

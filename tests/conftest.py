@@ -1,6 +1,10 @@
 """Fixtures for all tests: each one works in its own embedded project."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("whatever the machine does", deadline=None)
+settings.load_profile("whatever the machine does")
 
 
 @pytest.fixture

@@ -20,14 +20,21 @@ import fti
 from fti import modal as shared
 from fti import runs
 from fti.errors import UserError
+from housing import sample as market
+from housing.table import together
 from tests.doubles.modal import Disturbance, Modal, limits
+from tests.housing.conftest import few_trees
 from titanic import sources
 
 ROOT = Path(__file__).parents[1]
 USE_CASES = sorted(path.parent.name for path in ROOT.glob("*/modal_app.py"))
 SECRETS = {"hopsworks": {"HOPSWORKS_API_KEY": "dummy", "HOPSWORKS_PROJECT": "dummy"}}
-CSV = "passengers.csv"  # on the volume
-SOURCES = {"titanic": f"{shared.MOUNT}/{CSV}", "aurora": "sample"}
+CSV, FLATS = "passengers.csv", "flats.parquet"  # on their volumes
+SOURCES = {
+    "titanic": f"{shared.MOUNT}/{CSV}",
+    "aurora": "sample",
+    "housing": f"{shared.MOUNT}/{FLATS}",
+}
 HOPSWORKS = {"FTI_BACKEND": "", "FTI_HOME": ""} | {
     f"{use_case.upper()}_SOURCE": "" for use_case in USE_CASES
 }
@@ -36,8 +43,31 @@ EMBEDDED = HOPSWORKS | {
     **{f"{use_case.upper()}_SOURCE": source for use_case, source in SOURCES.items()},
 }
 FIRST, SECOND, THIRD = "2026-01-30", "2026-01-31", "2026-02-01"
+TODAY = dt.datetime.now(dt.UTC).date()
+YESTERDAY = TODAY - dt.timedelta(1)
+FLATS_SINCE = TODAY - dt.timedelta(500)
+
+
+def flats():
+    """A sale a day of the sample up to today, and what is for sale then."""
+    sold = market.sales(FLATS_SINCE, TODAY + dt.timedelta(1), per_day=1)
+    return together([sold, market.listings(TODAY, per_day=1)])
+
+
+def flats_by_day():
+    """Sales, flats for sale, and flats that are valued: up to yesterday, and of today."""
+    rows = flats()
+    today, sold = rows["sold_on"].dt.date == TODAY, rows["price"].notna()
+    return {
+        "housing_sales": ((sold & ~today).sum(), (sold & today).sum()),
+        "housing_listings": ((~sold & ~today).sum(), (~sold & today).sum()),
+        "housing_valuations": ((~sold & ~today).sum(), today.sum()),
+    }
+
+
 # Group -> rows of the first day but predictions, and rows that the day of the clock adds.
 GROUPS = {
+    "housing": flats_by_day(),
     "aurora": {"aurora_hours": (365 * 24, 24), "aurora_forecasts": (72, 72)},
     "iris": {
         "iris_flowers": (150, 0),
@@ -78,6 +108,7 @@ def embedded(passengers):
             done = deploy(modal, use_case, EMBEDDED)
             assert done.returncode == 0, done.stderr
         shutil.copy(passengers, modal.volume("titanic-project"))
+        flats().to_parquet(modal.volume("housing-project") / FLATS)
         yield modal
         assert not modal.unknown
 
@@ -104,6 +135,9 @@ def first_day(tmp_path_factory, passengers):
                 environment.setenv("FTI_BACKEND", "embedded")
                 environment.setenv("FTI_HOME", str(folder / use_case))
                 source = passengers if use_case == "titanic" else SOURCES.get(use_case)
+                if use_case == "housing":
+                    source = str(folder / FLATS)
+                    flats().to_parquet(source)
                 run_quickly(use_case, source)
             shared.pack(folder / use_case, packed)
         return packed
@@ -117,10 +151,15 @@ def run_quickly(use_case, source):
         for name in ("feature", "training", "batch_inference")
     )
     if use_case == "aurora":  # whose days follow one another: a gap is filled, and trained on
-        yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(1)
-        features.main(source, yesterday)
-        training.main(source, yesterday)
-        inference.main(source, yesterday)
+        features.main(source, YESTERDAY)
+        training.main(source, YESTERDAY)
+        inference.main(source, YESTERDAY)
+        return
+    if use_case == "housing":
+        features.main(source, YESTERDAY)
+        with few_trees():
+            training.main(date=YESTERDAY)
+        inference.main(YESTERDAY)
         return
     features.main(source, FIRST)
     training.main(date=FIRST, repeats=1)

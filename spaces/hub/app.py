@@ -69,21 +69,24 @@ PAGES = (
         "aurora",
         "Tonight and the next 72 hours over Kiruna: is it worth going out?",
     ),
+    Page("housing", "Housing", "housing", "What is this flat worth, how sure is that, and why?"),
 )
 USE_CASES = tuple(dict.fromkeys(page.use_case for page in PAGES))
 
 
 @dataclass(frozen=True)
 class Headline:
-    """What a card tells of a use case: a published file, a metric in it, and its name."""
+    """What a card tells of a use case: a published file, a metric in it, its name and form."""
 
     file: str = "monitor.json"
     metric: str = "accuracy"
     name: str = "accuracy"
+    form: str = "{:.3f}"
 
 
 HEADLINES = dict.fromkeys(USE_CASES, Headline()) | {
-    "aurora": Headline("forecast.json", "auc", "AUC")
+    "aurora": Headline("forecast.json", "auc", "AUC"),
+    "housing": Headline(metric="mape", name="MAPE", form="{:.1f} %"),
 }
 
 
@@ -147,7 +150,7 @@ def state(reader: ui.Reader, use_case: str, now: datetime) -> str:
     except UserError as error:
         return ui.notice(error)
     model = published["model"]
-    score = f"{headline.name} {model['metrics'][headline.metric]:.3f}"
+    score = f"{headline.name} {headline.form.format(model['metrics'][headline.metric])}"
     said = f"Model version {model['version']}, {score}."
     return report.paragraph(said) + monitor_app.freshness(published["freshness"], now)
 

@@ -151,3 +151,10 @@ def test_a_score_chart_has_no_points_where_there_is_no_score():
 def test_lines_differ_in_pattern_and_not_by_colour_alone():
     html = report.score_chart(["2026-01-01"], {"a": [0.5], "b": [0.5], "c": [0.5]}, "x")
     assert len(set(re.findall(r'<polyline[^>]*stroke-dasharray="([^"]*)"', html))) == 3
+
+
+def test_a_chart_of_other_numbers_has_their_scale():
+    drawn = report.score_chart(
+        ["2026-01-01", "2026-02-01"], {"index": [0.5, 1]}, "", between=(0.4, 1.2)
+    )
+    assert re.findall(r">([\d.]+)</text>", drawn)[:5] == ["0.4", "0.6", "0.8", "1", "1.2"]

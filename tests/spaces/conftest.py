@@ -17,6 +17,7 @@ from filelock import FileLock
 SPACES = Path(__file__).parents[2] / "spaces"
 BEFORE, FIRST = "2026-01-29", "2026-01-30"
 SINCE = "2025-10-22"  # 100 days of the sample make a model of aurora
+HOUSING_SINCE, HOUSING_FIRST = "2023-12-01", "2026-01-05"  # a sale a day: enough for a model
 HERE = "127.0.0.1"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -85,10 +86,30 @@ def fill_aurora():
     batch_inference.main("sample", FIRST)
 
 
+def fill_housing(folder):
+    """Run two days of housing on few sales: on the second one some that were for sale are sold."""
+    from fti.training import Train
+    from housing import model, sample, table
+
+    feature, training, batch_inference = pipelines("housing")
+    folder.mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as fewer:
+        for shape in (model.NEAR_TREES, model.FLAT_TREES, model.SPREAD_TREES):
+            fewer.setitem(shape, "n_estimators", shape["n_estimators"] // 10)
+        for day in (HOUSING_FIRST, FIRST):
+            path = folder / f"{day}.parquet"
+            sold = sample.sales(HOUSING_SINCE, day, per_day=1)
+            table.together([sold, sample.listings(day, per_day=1)]).to_parquet(path)
+            feature.main(str(path), day)
+            training.main(date=day, train=Train.due)
+            batch_inference.main(day)
+
+
 def fill(home):
-    """Run the day of each use case on FIRST, titanic and iris with a quick training."""
+    """Run the day of each use case on FIRST, titanic, iris and housing with a quick training."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("FTI_PROJECT", raising=False)
+        for name in ("FTI_PROJECT", "HOUSING_ADDRESSES", "HOUSING_MACRO", "GEOCODER_URL"):
+            environment.delenv(name, raising=False)
         environment.setenv("FTI_BACKEND", "embedded")
         environment.setenv("FTI_HOME", str(home))
         for use_case in ("titanic", "iris"):
@@ -99,6 +120,7 @@ def fill(home):
             training.main(date=FIRST, repeats=1)
             batch_inference.main(FIRST)
         fill_aurora()
+        fill_housing(home / "cache" / "housing")
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ PAGES = {
     "iris": "Iris: which variety?",
     "iris-monitor": "Iris: which variety",
     "aurora": "Aurora over Kiruna",
+    "housing": "What is this flat worth?",
 }
 FIRST, SECOND = "2026-01-30", "2026-01-31"
 PHONE = {"width": 390, "height": 844}
@@ -59,6 +60,7 @@ def test_the_hub_s_endpoints_are_named_after_their_apps(hub):
         *(f"/{name}_health" for name in ("titanic", "titanic_monitor", "iris", "iris_monitor")),
         *("/titanic_predict", "/iris_predict", "/titanic_monitor_metrics", "/iris_monitor_metrics"),
         *("/aurora_health", "/aurora_alert", "/aurora_forecast"),
+        *("/housing_health", "/housing_value", "/housing_metrics"),
     }
 
 
@@ -70,7 +72,8 @@ def test_the_front_page_leads_to_the_apps_and_says_how_they_are(open_page, hub):
     page = settled(open_page(hub))
     expect(page.get_by_text("Model version 1, accuracy")).to_have_count(2)
     expect(page.get_by_text("Model version 1, AUC")).to_have_count(1)
-    expect(page.get_by_text(f"Newest run: {FIRST}")).to_have_count(3)
+    expect(page.get_by_text("Model version 1, MAPE")).to_have_count(1)
+    expect(page.get_by_text(f"Newest run: {FIRST}")).to_have_count(4)
     page.locator(".tile").get_by_role("link", name="Iris monitor").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(PAGES["iris-monitor"])
 
@@ -138,9 +141,10 @@ def test_a_project_without_results_says_what_to_run(empty_hub, open_page):
     expect(page.locator(".notice", has_text="python -m titanic")).to_be_visible()
     expect(page.locator(".notice", has_text="python -m iris")).to_be_visible()
     expect(page.locator(".notice", has_text="python -m aurora")).to_be_visible()
-    for link in ("Titanic monitor", "Iris", "Aurora"):
+    expect(page.locator(".notice", has_text="python -m housing")).to_be_visible()
+    for link in ("Titanic monitor", "Iris", "Aurora", "Housing"):
         page.get_by_role("navigation").get_by_role("link", name=link, exact=True).click()
-        expect(page.locator(".notice.empty")).to_contain_text("python -m")
+        expect(page.locator(".notice.empty").first).to_contain_text("python -m")
 
 
 def test_a_fare_that_no_ticket_cost_is_one_sentence(open_page, hub):
@@ -167,3 +171,41 @@ def test_the_sky_shows_aurora_or_not_as_the_seed_s_tree_says(open_page, hub):
     says = page.locator("p", has_text="whatever the hour").locator("b")
     seen = {"Aurora": "with green curtains of aurora", "No aurora": "without aurora"}
     assert seen[says.inner_text()] in sky.get_attribute("aria-label")
+
+
+def test_a_click_on_the_map_values_the_flat_there(open_page, hub):
+    page = settled(open_page(f"{hub}housing"))
+    drawn = page.locator("#housing_map svg")
+    expect(drawn).to_have_attribute("aria-label", re.compile("the flat: .*10 comparable sales"))
+    link = page.locator("#housing_link textarea")
+    expect(link).to_have_value(re.compile("street="))
+    box = drawn.bounding_box()
+    drawn.click(position={"x": box["width"] * 0.6, "y": box["height"] * 0.5})
+    latitude, longitude = page.get_by_label("Latitude"), page.get_by_label("Longitude")
+    expect(latitude).to_have_value(re.compile(r"59\.3\d+"))
+    expect(longitude).to_have_value(re.compile(r"1[78]\.\d+"))
+    expect(link).to_have_value(re.compile(f"latitude={latitude.input_value()}"))
+    expect(page.get_by_text("Predicted price of the flat")).to_be_visible()
+
+
+def test_a_place_can_be_given_without_a_mouse(open_page, hub):
+    page = settled(open_page(f"{hub}housing"))
+    expect(page.get_by_text("Predicted price of the flat")).to_be_visible()
+    page.get_by_label("Latitude").fill("59.3344")
+    expect(page.locator(".notice.info", has_text="belong together")).to_be_visible()
+    page.get_by_label("Longitude").fill("18.0420")
+    expect(page.locator(".notice.info", has_text="belong together")).to_have_count(0)
+    expect(page.get_by_text("Predicted price of the flat")).to_be_visible()
+
+
+def test_a_link_leads_to_the_same_value(open_page, hub):
+    page = settled(open_page(f"{hub}housing"))
+    price = page.locator(".tile", has_text="Predicted price of the flat").locator("b")
+    expect(price).to_be_visible()
+    page.get_by_label("Size (m²)").fill("81")
+    link = page.locator("#housing_link textarea")
+    expect(link).to_have_value(re.compile("living_area_m2=81"))
+    again = settled(open_page(link.input_value()))
+    expect(again.locator(".tile", has_text="Predicted price").locator("b")).to_have_text(
+        price.inner_text()
+    )

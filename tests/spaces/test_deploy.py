@@ -194,7 +194,8 @@ def test_the_hub_shows_and_brings_every_other_app(clone, app):
     assert {page.name for page in app("hub").PAGES} == others
     found = files(assembled(clone, "hub"))
     assert {f"apps/{name}/app.py" for name in others} <= found.keys()
-    assert {"titanic/features.py", "iris/features.py", "aurora/scoring.py"} <= found.keys()
+    assert {"titanic/features.py", "iris/features.py"} <= found.keys()
+    assert {"aurora/scoring.py", "housing/scoring.py"} <= found.keys()
 
 
 def test_assembling_again_replaces_what_was_there(clone):
@@ -308,6 +309,7 @@ QUESTIONS = {
     "iris": ("/predict", SETOSA, "variety", "setosa"),
     "iris_monitor": ("/metrics", {"kind": "real"}, "use_case", "iris"),
     "aurora": ("/alert", {"threshold": 40}, "site", "kiruna"),
+    "housing": ("/value", {"latitude": 59.33, "longitude": 18.04}, "currency", "SEK"),
     "hub": ("/iris_predict", SETOSA, "variety", "setosa"),
 }
 

@@ -21,6 +21,7 @@ FILES = (
     ROOT / "spaces" / "hub" / "app.py",
     ROOT / "spaces" / "titanic" / "app.py",
     ROOT / "spaces" / "aurora" / "app.py",
+    ROOT / "spaces" / "housing" / "app.py",
     ROOT / "fti" / "cloud.py",
     ROOT / "README.md",
     Path("/etc/passwd"),
