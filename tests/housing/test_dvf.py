@@ -257,11 +257,12 @@ def test_random_bytes_are_refused(read, junk):
     ("data", "said"),
     [
         (b"<!DOCTYPE html><html>Not found</html>", "this is a web page, not CSV"),
-        (gzip.compress(b"a,b\n1,2\n"), "this is not geo-DVF, it lacks id_mutation"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), "this is not geo-DVF, it lacks id_mutation"),
         (written(whole(), [*COLUMNS, "LATITUDE"]), "two of its columns have the same name"),
         (written(whole(), pack=False) + b"2023-9,2023-01-01\n", "cut off"),
         (written(whole(), pack=False).replace(b"RUE", b"\xff\xfe"), "cut off"),
     ],
+    ids=["web page", "other columns", "a column twice", "cut off", "no text"],
 )
 def test_what_is_not_geo_dvf_is_said(read, data, said):
     assert said in read(data)
