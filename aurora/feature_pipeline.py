@@ -55,10 +55,9 @@ def main(
         refuse_one_folder_for_many(source, chosen)
         store = project.get_feature_store()
         known = features.in_utc(rows.stored(store, "aurora_hours"))
-        refuse_mixture(known, source)
-
         found = [hours_of(source, each, date, since, known) for each in chosen]
         hours = pd.concat(found, ignore_index=True)
+        refuse_mixture(known, source)  # not before: `fti daily` has to see that the web is away
         run.rows_in, run.rows_out = len(hours), store_hours(store, hours, known)
     watched = int((hours["aurora"] != features.UNKNOWN).sum())
     console.say(f"{len(hours):,} hours, {watched:,} watched; {run.rows_out:,} new or changed")

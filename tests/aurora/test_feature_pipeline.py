@@ -310,3 +310,11 @@ def test_without_kp_or_weather_the_run_fails_and_names_the_sample(answering, mis
     assert fti.login().get_feature_store().get_feature_group("aurora_hours", version=1) is None
     assert last_run()["status"] == "failure"
     assert asked(answering, "dark_keo") == 0
+
+
+def test_where_the_web_is_away_a_project_of_the_sample_is_told_so_and_not_that_it_is_one(web):
+    run("sample", "2026-11-20", since="2026-11-15")
+    before = stored()
+    with pytest.raises(SourceUnreachable, match="--source sample"):
+        run("web", "2026-11-21")
+    assert_frame_equal(stored(), before)
