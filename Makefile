@@ -62,8 +62,8 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --no-header 
 
 lock: ## write requirements/*.txt from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
-	$(COMPILE) --group embedded $(LOCKED:%=--group %) --group apps --group modal --group server \
-		--group test -o requirements/dev.txt
+	$(COMPILE) --group embedded $(LOCKED:%=--group %) --group whisper --group apps --group modal \
+		--group server --group test -o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt --group embedded $(LOCKED:%=--group %) \
 		-o requirements/daily.txt
 	$(COMPILE) -c requirements/dev.txt --group modal -o requirements/modal.txt

@@ -22,6 +22,7 @@ def home(tmp_path, monkeypatch):
         "HOUSING_ADDRESSES",
         "GEOCODER_URL",
         "BOOLI_CONTACT",
+        "WHISPER_SOURCE",
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FTI_BACKEND", "embedded")
