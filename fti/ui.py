@@ -17,7 +17,9 @@ Pieces of HTML are strings of `fti.report`'s kind, escaped, and belong inside on
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +30,7 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+import pyarrow as pa
 
 from fti import console, models, projects, published, report, runs
 from fti.errors import UserError
@@ -40,7 +43,9 @@ RETRY = 5.0  # seconds before a read that failed is tried again
 HOUR = 3600  # seconds
 MAX_UPLOAD = "25mb"
 CONCURRENT = 8  # answers of one kind at a time
-SESSIONS = 100  # visitors remembered, at 175 KB each in the hub; gradio's default is 10,000
+SESSIONS = 50  # visitors remembered, at 175 KB each in the hub; gradio's default is 10,000
+M_ARENA_MAX, ARENAS = -8, 2
+THREADS = 8  # answers are work, not waiting: more would only take more memory
 PHONE = "40rem"
 
 
@@ -422,6 +427,7 @@ def launch_kwargs(**more: Any) -> dict[str, Any]:
         "enable_monitoring": False,
         "quiet": True,
         "state_session_capacity": SESSIONS,
+        "max_threads": THREADS,
         **more,
     }
 
@@ -431,6 +437,7 @@ def launch(build: Callable[[], gr.Blocks]) -> None:
 
     Host and port are GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, by default gradio's own.
     """
+    stay_small()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     for name in console.QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -438,6 +445,16 @@ def launch(build: Callable[[], gr.Blocks]) -> None:
     _, address, _ = demo.launch(**launch_kwargs(prevent_thread_lock=True))
     log.info("%s: %s", demo.title, address)
     demo.block_thread()
+
+
+def stay_small() -> None:
+    """Let memory that was needed once go back: Arrow keeps it, and so does glibc for each thread.
+
+    glibc's `mallopt` (malloc.h) bounds its arenas, of which there are up to 8 for each core.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_ARENA_MAX, ARENAS)
 
 
 def health(reader: Reader, app: str, use_cases: Sequence[str], api_prefix: str = "") -> None:

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -288,3 +289,12 @@ def test_apps_are_launched_closed():
     options = ui.launch_kwargs(server_port=1)
     assert options["server_port"] == 1 and options["allowed_paths"] == []
     assert options["strict_cors"] and not options["enable_monitoring"] and not options["ssr_mode"]
+
+
+def test_an_app_takes_its_memory_from_the_system():
+    before = pa.default_memory_pool()
+    try:
+        ui.stay_small()
+        assert pa.default_memory_pool().backend_name == "system"
+    finally:
+        pa.set_memory_pool(before)

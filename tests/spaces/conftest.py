@@ -20,6 +20,7 @@ SINCE = "2025-10-22"  # 100 days of the sample make a model of aurora
 HOUSING_SINCE, HOUSING_FIRST = "2023-12-01", "2026-01-05"  # a sale a day: enough for a model
 HERE = "127.0.0.1"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATIENCE = 20_000  # ms; a machine that runs other tests is slow
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -174,8 +175,9 @@ def find_chromium():
 def browser():
     """A headless Chromium."""
     path = find_chromium()
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium
@@ -198,7 +200,7 @@ def open_page(browser):
     def open_page(address, **options):
         context = browser.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.on("request", note_request)
         page.on("console", note_console)
