@@ -45,7 +45,6 @@ MAX_UPLOAD = "25mb"
 CONCURRENT = 8  # answers of one kind at a time
 SESSIONS = 50  # visitors remembered, at 175 KB each in the hub; gradio's default is 10,000
 M_ARENA_MAX, ARENAS = -8, 2
-THREADS = 8  # answers are work, not waiting: more would only take more memory
 PHONE = "40rem"
 
 
@@ -427,7 +426,6 @@ def launch_kwargs(**more: Any) -> dict[str, Any]:
         "enable_monitoring": False,
         "quiet": True,
         "state_session_capacity": SESSIONS,
-        "max_threads": THREADS,
         **more,
     }
 
