@@ -414,7 +414,9 @@ def offer_sites(reader: ui.Reader, site: str) -> gr.Radio:
     except UserError:
         return gr.Radio(visible=False)
     choices = [(title, name) for name, title in names.items() if name in SITES]
-    return gr.Radio(choices, value=found.site, visible=len(choices) > 1)
+    # A value that is set, even the same, would fill the form of "what if" in a second time.
+    value = {} if found.site == site else {"value": found.site}
+    return gr.Radio(choices, visible=len(choices) > 1, **value)
 
 
 def offer_hours(reader: ui.Reader, clock: Callable[[], pd.Timestamp], site: str) -> list[Any]:
