@@ -62,15 +62,15 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --no-header 
 
 lock: ## write requirements/*.txt from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv"; exit 1; }
-	$(COMPILE) --group embedded $(LOCKED:%=--group %) --group whisper --group apps --group modal \
-		--group server --group test -o requirements/dev.txt
+	$(COMPILE) --group embedded $(LOCKED:%=--group %) --group whisper --group whisper-apps \
+		--group modal --group server --group test -o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt --group embedded $(LOCKED:%=--group %) \
 		-o requirements/daily.txt
 	$(COMPILE) -c requirements/dev.txt --group modal -o requirements/modal.txt
 	$(COMPILE) -c requirements/dev.txt --group embedded --group server -o requirements/server.txt
 	$(COMPILE) -c requirements/dev.txt --group hopsworks $(LOCKED:%=--group %) \
 		-o requirements/hopsworks-client.txt
-	@for group in $(LOCKED) apps; do \
+	@for group in $(LOCKED) apps whisper whisper-apps whisper-training; do \
 		$(COMPILE) -c requirements/dev.txt --group embedded --group $$group \
 			-o requirements/$$group.txt && \
 		$(COMPILE) -c requirements/dev.txt -c requirements/hopsworks-client.txt \
