@@ -12,13 +12,16 @@ UV := $(shell command -v uv 2>/dev/null)
 LOCKED := titanic iris aurora housing
 
 .DEFAULT_GOAL := help
-.PHONY: help daily apps serve test lint environments format lock bench clean
+.PHONY: help daily whisper apps serve test test-whisper lint environments format lock bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 daily: $(VENV)/.daily ## run the day of each use case (USE_CASES="titanic iris") on the embedded project
 	@$(RUN) -m fti daily $(USE_CASES)
+
+whisper: .venv-whisper ## train a small Whisper on WHISPER_SOURCE (otherwise on generated speech), and use it
+	@.venv-whisper/bin/python -m whisper --source $${WHISPER_SOURCE:-sample}
 
 apps: $(VENV)/.apps ## serve all web apps at one address, http://127.0.0.1:7860
 	PYTHONPATH=. $(RUN) spaces/hub/app.py
@@ -28,6 +31,9 @@ serve: $(VENV)/.server ## serve the embedded project to the real Hopsworks clien
 
 test: $(VENV)/.dev .venv-hopsworks ## run the tests, those of the real Hopsworks client in its own environment
 	$(RUN) -m pytest -n auto
+
+test-whisper: .venv-whisper/.tested ## run the tests that train Whisper, in its own environment with torch
+	.venv-whisper/bin/python -m pytest -n auto tests/whisper/training
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(RUN) -m ruff check .
@@ -40,7 +46,7 @@ format: $(VENV)/.dev ## write the code as lint wants it
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-bench: $(VENV)/.dev .venv-hopsworks ## measure what the README claims
+bench: $(VENV)/.dev .venv-hopsworks .venv-whisper ## measure what the README claims
 	$(RUN) benchmarks/embedded_store.py
 	$(RUN) benchmarks/daily_run.py
 	$(RUN) benchmarks/daily_run.py --use-case iris
@@ -52,6 +58,9 @@ bench: $(VENV)/.dev .venv-hopsworks ## measure what the README claims
 	$(RUN) benchmarks/housing.py --source $${HOUSING_SOURCE:-sample}
 	$(RUN) benchmarks/housing_scale.py
 	$(RUN) benchmarks/apps.py
+	.venv-whisper/bin/python benchmarks/whisper_features.py
+	.venv-whisper/bin/python benchmarks/whisper_training.py
+	.venv-whisper/bin/python benchmarks/whisper_inference.py
 	$(RUN) benchmarks/hopsworks_faces.py --client-python .venv-hopsworks/bin/python
 
 # Without --upgrade the compiler keeps the pins it finds, so an unchanged pyproject.toml gives
@@ -80,7 +89,7 @@ lock: ## write requirements/*.txt from pyproject.toml (UPGRADE=--upgrade for new
 	$(COMPILE) --group embedded --group housing-automl -o requirements/housing-automl.txt
 
 clean: ## remove the environment and caches; the project in .fti stays
-	rm -rf $(VENV) .venv-hopsworks build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-hopsworks .venv-whisper build .pytest_cache .ruff_cache .hypothesis
 
 # One environment serves all targets but `environments`: dev.txt holds daily.txt and the tools, at the same versions.
 $(VENV)/.%: requirements/%.txt
@@ -105,6 +114,18 @@ else
 	@$(PYTHON) -m venv --clear $@
 	@$@/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 endif
+	@touch $@
+
+# With pip, whose settings say which build of torch fits this machine: without a GPU, the small one.
+.venv-whisper: requirements/whisper-training.txt
+	@echo "Installing $< into $@"
+	@$(PYTHON) -m venv --clear $@
+	@$@/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.venv-whisper/.tested: requirements/dev.txt .venv-whisper
+	@.venv-whisper/bin/python -m pip install --quiet --disable-pip-version-check -c $< \
+		hypothesis psutil pytest pytest-timeout pytest-xdist
 	@touch $@
 
 $(RUN):

@@ -22,7 +22,8 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -53,6 +54,10 @@ PHONE = "40rem"
 
 class NotYet(UserError):
     """What was asked for is not there yet; the pipeline that makes it has not run."""
+
+
+class OtherVersion(UserError):
+    """What a project holds is not what this version of the code understands."""
 
 
 class Unreachable(UserError):
@@ -155,6 +160,30 @@ class Reader:
 
     def _project(self) -> Any:
         return shared_project() if self._given is None else self._given
+
+
+@contextmanager
+def understood(use_case: str) -> Iterator[None]:
+    """Raise OtherVersion for what comes of reading files of another shape than expected."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OSError) as error:
+        log.warning("what %s has published cannot be understood", use_case, exc_info=True)
+        raise OtherVersion(
+            "The model or what it published was made by another version of the code than this "
+            f"page: run `python -m {use_case}` again."
+        ) from error
+
+
+def answered(use_case: str, ask: Callable[[], dict]) -> dict:
+    """Give what an endpoint answers, or raise gr.Error with the sentence that says why not."""
+    try:
+        with understood(use_case):
+            return ask()
+    except UserError as error:
+        raise gr.Error(str(error), print_exception=False) from error
 
 
 _login = threading.Lock()

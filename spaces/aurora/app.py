@@ -6,9 +6,7 @@ Reads what batch inference published for `aurora`, `forecast.json` and `forecast
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from html import escape
@@ -27,8 +25,6 @@ from fti import report, ui
 from fti.errors import UserError
 from fti.models import ModelFiles
 from fti.monitor_app import news
-
-log = logging.getLogger(__name__)
 
 USE_CASE, SUMMARY, TABLE = "aurora", "forecast.json", "forecast.parquet"
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}  # of what happens on the page
@@ -126,10 +122,6 @@ class NoSuchSite(UserError):
     """A site is asked for that no forecast was made for."""
 
 
-class OtherVersion(UserError):
-    """What is published is not what this version of the code understands."""
-
-
 # Reading
 
 
@@ -183,28 +175,13 @@ class Forecast:
         }
 
 
-@contextmanager
-def understood() -> Iterator[None]:
-    """Raise OtherVersion for what comes of reading files of another shape."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        log.warning("the published forecast cannot be understood", exc_info=True)
-        raise OtherVersion(
-            "The published forecast was made by another version of the code than this page: run "
-            "`python -m aurora` again."
-        ) from error
-
-
 def read(reader: ui.Reader, site: str | None = None) -> Forecast:
     """Give the newest forecast of a site, of the first one when none is named.
 
     Raises NotYet, Unreachable, OtherVersion, or NoSuchSite naming those there are.
     """
     summary, table = (reader.copy(USE_CASE, name) for name in (SUMMARY, TABLE))
-    with understood():
+    with ui.understood(USE_CASE):
         sites = list(summary.content["sites"])
         site = sites[0] if site is None else site
         if site not in sites or site not in SITES:
@@ -353,7 +330,7 @@ def _endpoints(reader: ui.Reader, api_prefix: str, clock: Callable[[], pd.Timest
         forecast), first_hour_above, hours_above (how many), site, issued_at, stale (older than it
         should be) and synthetic (made on invented data). Hours are ISO 8601, the start, in UTC.
         """
-        return answered(lambda: ask_alert(reader, site, threshold, clock()))
+        return ui.answered(USE_CASE, lambda: ask_alert(reader, site, threshold, clock()))
 
     def forecast(site: str | None = None) -> dict:
         """Give the hours of the newest forecast of a site, and whether it is stale or synthetic.
@@ -361,19 +338,10 @@ def _endpoints(reader: ui.Reader, api_prefix: str, clock: Callable[[], pd.Timest
         Each hour has valid_hour (its start, UTC), probability, Kp with quartiles, cloud, sun and
         moon, and what climatology and the seed's tree say. Probabilities are from 0 to 1.
         """
-        return answered(lambda: ask_forecast(reader, site, clock()))
+        return ui.answered(USE_CASE, lambda: ask_forecast(reader, site, clock()))
 
     ui.endpoint(alert, "alert", api_prefix)
     ui.endpoint(forecast, "forecast", api_prefix)
-
-
-def answered(ask: Callable[[], dict]) -> dict:
-    """Give an answer, or raise gr.Error with the one sentence that says why there is none."""
-    try:
-        with understood():
-            return ask()
-    except UserError as error:
-        raise gr.Error(str(error), print_exception=False) from error
 
 
 def ask_alert(
@@ -423,7 +391,7 @@ def offer_hours(reader: ui.Reader, clock: Callable[[], pd.Timestamp], site: str)
     """Give the hours to choose from, and the inputs of "what if" as forecast for the best one."""
     try:
         found = read_any(reader, site)
-        with understood():
+        with ui.understood(USE_CASE):
             place = outlook.current(found.noons, clock())
             start = found.top(place)
             choices = [
@@ -439,7 +407,7 @@ def offer_hours(reader: ui.Reader, clock: Callable[[], pd.Timestamp], site: str)
 def as_forecast(reader: ui.Reader, site: str, hour: str) -> list[Any]:
     """Give the inputs of "what if" as they are forecast for an hour."""
     try:
-        with understood():
+        with ui.understood(USE_CASE):
             return _inputs(chosen_hour(read_any(reader, site), hour).iloc[0])
     except UserError as error:
         raise gr.Error(str(error), print_exception=False) from error
@@ -482,7 +450,7 @@ def contents(reader: ui.Reader, site: str, now: pd.Timestamp) -> tuple[str, bool
     now = now.floor(STEADY)
     try:
         found = read_any(reader, site)
-        with understood():
+        with ui.understood(USE_CASE):
             return (
                 ui.panel(title(found), head(found, now)),
                 True,
@@ -490,7 +458,7 @@ def contents(reader: ui.Reader, site: str, now: pd.Timestamp) -> tuple[str, bool
                 ui.panel(*track_record(found)),
                 ui.panel(model(found.summary["model"]), sources(found)),
             )
-    except OtherVersion as error:
+    except ui.OtherVersion as error:
         return ui.panel(title(), ui.notice(error, "stale")), False, "", "", ""
     except UserError as error:
         return ui.panel(title(), ui.notice(error)), False, "", "", ""
@@ -701,7 +669,7 @@ def show_what_if(
 ) -> str:
     """Give as HTML what the seed's tree and the model say of an hour with other inputs."""
     try:
-        with understood():
+        with ui.understood(USE_CASE):
             return ui.panel(*_what_they_say(reader, site, hour, kp, visibility_km, icon))
     except UserError as error:
         return ui.panel(ui.notice(error))
@@ -769,7 +737,7 @@ def show_alert(reader: ui.Reader, site: str, threshold: Any, now: pd.Timestamp) 
     try:
         limit = outlook.checked_number("threshold", threshold)
         found = read_any(reader, site)
-        with understood():
+        with ui.understood(USE_CASE):
             return ui.panel(*_alerts(found, limit, now))
     except UserError as error:
         return ui.panel(ui.notice(error))

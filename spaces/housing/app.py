@@ -12,8 +12,7 @@ import math
 import tarfile
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
@@ -111,10 +110,6 @@ ON_CLICK = """element.addEventListener('click', (event) => {
 });"""
 
 
-class OtherVersion(UserError):
-    """What the project holds is not what this version of the code understands."""
-
-
 # Reading
 
 
@@ -158,25 +153,10 @@ class Known:
         return advice.known_agencies(self.past.level) or advice.SEED_AGENCIES
 
 
-@contextmanager
-def understood() -> Iterator[None]:
-    """Raise OtherVersion for what comes of reading files of another shape."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OSError) as error:
-        log.warning("what the project holds cannot be understood", exc_info=True)
-        raise OtherVersion(
-            "The model or its results were made by another version of the code than this page: "
-            "run `python -m housing` again."
-        ) from error
-
-
 def read(reader: ui.Reader) -> Known:
     """Give the newest model with the newest known sales. Raises UserError."""
     model = reader.model(USE_CASE)
-    with understood():
+    with ui.understood(USE_CASE):
         scorer, record, own = _model(model.folder, model.version)
         published, problem = _published_sales(reader)
         if published is None or _mark(published)[1] < _mark(own)[1]:
@@ -243,7 +223,7 @@ def now_utc() -> pd.Timestamp:
 def other_value(reader: ui.Reader, way: str, row: pd.DataFrame) -> float:
     """Give the value by another model than ours. Raises UserError."""
     model = reader.model(MODELS[way])
-    with understood():
+    with ui.understood(USE_CASE):
         if way == SEED:
             return float(_seed(model.folder, model.version).predict(row)[0])
         return float(automl.predict(_automl(model.folder, model.version), row)[0])
@@ -499,7 +479,7 @@ def begin(reader: ui.Reader, query: Mapping[str, str]) -> list[Any]:
     """Give the inputs their choices, and the flat of the page's address or a usual one."""
     try:
         known = read(reader)
-        with understood():
+        with ui.understood(USE_CASE):
             return starting(reader, known, query)
     except UserError:
         return [gr.skip()] * len(FIELDS)
@@ -544,7 +524,7 @@ def answers(reader: ui.Reader, shown: list[Any], now: pd.Timestamp) -> list[str]
     except UserError as error:
         return ["", ui.panel(ui.notice(error)), "", ""]
     try:
-        with understood():
+        with ui.understood(USE_CASE):
             given = dict(zip(FIELDS, shown, strict=True))
             flat = advice.checked(given, known.atlas, known.agencies)
             found = value(reader, known, flat, now)
@@ -591,7 +571,9 @@ def _endpoints(reader: ui.Reader, api_prefix: str, clock: Callable[[], pd.Timest
             *(street, number, living_area_m2, rooms, fee, running_cost, floor, year_built),
             *(balcony, elevator, agency, model, latitude, longitude),
         )
-        return answered(lambda: ask(reader, dict(zip(FIELDS, given, strict=True)), clock()))
+        return ui.answered(
+            USE_CASE, lambda: ask(reader, dict(zip(FIELDS, given, strict=True)), clock())
+        )
 
     def metrics() -> dict:
         """Give how good the valuations are: scores of the models, and the live errors since then.
@@ -599,19 +581,10 @@ def _endpoints(reader: ui.Reader, api_prefix: str, clock: Callable[[], pd.Timest
         mape and mdape are the mean and median absolute error in percent of the price, coverage_90
         the percentage of prices within the 90 % range.
         """
-        return answered(lambda: ask_metrics(reader))
+        return ui.answered(USE_CASE, lambda: ask_metrics(reader))
 
     ui.endpoint(value, "value", api_prefix)
     ui.endpoint(metrics, "metrics", api_prefix)
-
-
-def answered(ask: Callable[[], dict]) -> dict:
-    """Give an answer, or raise gr.Error with the one sentence that says why there is none."""
-    try:
-        with understood():
-            return ask()
-    except UserError as error:
-        raise gr.Error(str(error), print_exception=False) from error
 
 
 def ask(reader: ui.Reader, given: Mapping[str, Any], now: pd.Timestamp) -> dict[str, Any]:
@@ -965,10 +938,10 @@ def show_about(reader: ui.Reader, now: pd.Timestamp) -> tuple[str, str]:
     """Say as HTML how new the sales are, and which model answers and how good it is."""
     try:
         known = read(reader)
-        with understood():
+        with ui.understood(USE_CASE):
             return ui.panel(title(), *head(known, now)), ui.panel(model(known))
     except UserError as error:
-        kind = "stale" if isinstance(error, OtherVersion) else None
+        kind = "stale" if isinstance(error, ui.OtherVersion) else None
         return ui.panel(title(), ui.notice(error, kind)), ""
 
 
@@ -1003,7 +976,7 @@ def show_record(reader: ui.Reader, now: pd.Timestamp) -> str:
     """Draw as HTML how good the valuations are."""
     try:
         summary = reader.published(USE_CASE, MONITOR)
-        with understood():
+        with ui.understood(USE_CASE):
             return ui.panel(*track_record(summary, now))
     except UserError as error:
         return ui.panel(ui.notice(error))

@@ -1,10 +1,7 @@
 """Fixtures of the aurora tests: no settings from outside, and a service on this machine."""
 
-import contextlib
 import io
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ from PIL import Image
 from aurora import keogram, sample
 from aurora.feeds import gfz, keograms, met_norway, noaa, open_meteo, visual_crossing
 from aurora.sites import SITES
+from tests.loopback import serving
 
 SETTINGS = ("AURORA_SOURCE", "MET_NORWAY_CONTACT", "VISUALCROSSING_API_KEY")
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "aurora"
@@ -36,50 +34,12 @@ def shared():
     return SHARED
 
 
-class Service:
-    """A loopback web service: answers by path, and remembers who asked for what."""
-
-    def __init__(self):
-        self.answers, self.asked = {}, []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-
-    def answer(self, path, body=b"", status=200, **headers):
-        """Queue what a path answers; give its address."""
-        self.answers[path] = (status, body, headers)
-        return self.address + path
-
-
-def _handler(service):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            service.asked.append(self)
-            path = self.path.partition("?")[0]
-            status, body, headers = service.answers.get(path, (404, b"<html>no</html>", {}))
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            with contextlib.suppress(ConnectionError):  # a client may have had enough
-                self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    return Handler
-
-
 @pytest.fixture
 def service(monkeypatch):
     """A Service that runs while the test does."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    service = Service()
-    thread = threading.Thread(target=service.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield service
-    service.server.shutdown()
-    service.server.server_close()
-    thread.join()
+    with serving() as service:
+        yield service
 
 
 @pytest.fixture

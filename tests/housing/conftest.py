@@ -2,9 +2,7 @@
 
 import contextlib
 import shutil
-import threading
 from datetime import date, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from housing import (
     table,
     training_pipeline,
 )
+from tests.loopback import serving
 
 SETTINGS = (
     "HOUSING_SOURCE",
@@ -50,54 +49,12 @@ def shared():
     return SHARED
 
 
-class Service:
-    """A loopback web service: answers by address, and remembers who asked for what."""
-
-    def __init__(self):
-        self.answers, self.asked = {}, []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-
-    def answer(self, path, body=b"", status=200, **headers):
-        """Set what a path answers, with its query or for all queries; give its address."""
-        self.answers[path] = (status, body, headers)
-        return self.address + path
-
-
-def _handler(service):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            service.asked.append(self)
-            found = service.answers.get(self.path)
-            found = found or service.answers.get(self.path.partition("?")[0])
-            status, body, headers = found or (404, b"<html>no</html>", {})
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.end_headers()
-            with contextlib.suppress(ConnectionError):  # a client may have had enough
-                self.wfile.write(body)
-
-        do_POST = do_GET
-
-        def log_message(self, *args):
-            pass
-
-    return Handler
-
-
 @pytest.fixture
 def service(monkeypatch):
     """A Service that runs while the test does."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    service = Service()
-    thread = threading.Thread(target=service.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield service
-    service.server.shutdown()
-    service.server.server_close()
-    thread.join()
+    with serving() as service:
+        yield service
 
 
 # A small project ----------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from html import unescape
 from pathlib import Path
@@ -25,7 +24,7 @@ from fti.embedded.project import Project
 from fti.errors import UserError
 from housing import advice
 from housing.advice import FIELDS
-from tests.housing.conftest import Service
+from tests.loopback import serving
 
 ROOT = Path(__file__).parents[2]
 DAY = pd.Timedelta(days=1)
@@ -189,14 +188,9 @@ def test_wild_input_is_an_answer_or_one_sentence(housing, reader, start, change)
 @pytest.fixture
 def geocoder():
     """A loopback geocoder that knows nothing, and remembers what it was asked."""
-    service = Service()
-    service.answer("/search", b"[]")
-    thread = threading.Thread(target=service.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield service
-    service.server.shutdown()
-    service.server.server_close()
-    thread.join()
+    with serving() as service:
+        service.answer("/search", b"[]")
+        yield service
 
 
 @pytest.mark.parametrize("configured", [False, True])
