@@ -27,6 +27,7 @@ TOO_SHORT = "too short"
 TOO_MUCH_TEXT = "text longer than audio allows"
 SILENT = "silent"
 HELD_OUT = "speaker of a held-out split"
+TESTED_ELSEWHERE = "tested elsewhere"
 LISTED_TWICE = "listed twice"
 DAMAGED_LINE = "damaged line"
 REASONS = {
@@ -38,6 +39,7 @@ REASONS = {
     TOO_MUCH_TEXT: "nobody speaks so fast: it is cut off, or has the text of another",
     SILENT: "its text is of something else",
     HELD_OUT: "its speaker is also in test or validation, which keep what they have",
+    TESTED_ELSEWHERE: "it is of the corpus's own test, and another source was given for that",
     LISTED_TWICE: "the table has its file already",
     DAMAGED_LINE: "its line of the table has more or fewer values than the header",
 }

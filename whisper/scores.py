@@ -59,11 +59,11 @@ def error_rate(
     name: str,
     references: Sequence[str],
     hypotheses: Sequence[str],
-    language: str,
+    language: str | Sequence[str],
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, float | int]:
-    """Score transcripts by the rate `name`, "wer" or "cer".
+    """Score transcripts by the rate `name`, "wer" or "cer"; `language` may be one for each clip.
 
     Gives `name`, `name_low`, `name_high`, the same of the normalised texts as `name_normalised`,
     `name_normalised_low` and so on, `clips`, and of the clips whose reference is empty (silence,
@@ -74,8 +74,9 @@ def error_rate(
     """
     count = {"wer": word_counts, "cer": character_counts}[name]
     _check_pairs(references, hypotheses)
-    plain = [normalise(text, language) for text in references]
-    heard = [normalise(text, language) for text in hypotheses]
+    languages = [language] * len(references) if isinstance(language, str) else language
+    plain = [normalise(*pair) for pair in zip(references, languages, strict=True)]
+    heard = [normalise(*pair) for pair in zip(hypotheses, languages, strict=True)]
     scores: dict[str, float | int] = {}
     for key, pair in ((name, (references, hypotheses)), (f"{name}_normalised", (plain, heard))):
         counts = count(*pair)

@@ -20,7 +20,7 @@ pytest.importorskip("av")
 from fti.errors import SourceError, UserError
 from tests.whisper import corpora
 from whisper import clips, sample, sources
-from whisper.clips import HELD_OUT, LISTED_TWICE, NO_AUDIO, Recording
+from whisper.clips import HELD_OUT, LISTED_TWICE, NO_AUDIO, TESTED_ELSEWHERE, Recording
 from whisper.feeds import names
 from whisper.feeds.parquet import Columns
 from whisper.sources import Splits
@@ -177,10 +177,8 @@ def test_a_table_without_splits_is_split_by_speaker(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     folder = corpora.metadata_folder(tmp_path / "words", corpora.spoken(20))
     found = listed(folder, "en")
-    assert Counter(split for split, *_ in found) == {"train": 12, "validation": 4, "test": 4}
-    splits = {speaker: split for split, _, speaker, _ in found}
-    assert all(split == splits[speaker] for split, _, speaker, _ in found)
-    assert "of 5 speakers, 1 are held out for validation and 1 for test" in caplog.text
+    assert Counter(split for split, *_ in found) == {"train": 12, "validation": 2, "test": 6}
+    assert "of 5 speakers, 0 are held out for validation and 1 for test" in caplog.text
     assert listed(folder, "en") == found
 
 
@@ -191,11 +189,11 @@ def test_a_table_without_speakers_is_split_by_recording_and_that_is_said(tmp_pat
     assert "does not say who speaks" in caplog.text
 
 
-def test_too_few_speakers_are_refused_unless_all_goes_to_one_split(tmp_path):
-    folder = corpora.metadata_folder(tmp_path / "words", corpora.spoken(6, speakers=2))
-    with pytest.raises(SourceError, match="2 speakers, too few"):
+def test_too_few_recordings_are_refused_unless_all_goes_to_one_split(tmp_path):
+    folder = corpora.metadata_folder(tmp_path / "words", corpora.spoken(2, speakers=1))
+    with pytest.raises(SourceError, match="too few recordings"):
         listed(folder, "en")
-    assert by_split(folder, "en", as_split="test") == {"test": 6}
+    assert by_split(folder, "en", as_split="test") == {"test": 2}
 
 
 def test_splits_and_translations_of_a_table_are_used(tmp_path):
@@ -251,10 +249,18 @@ def test_a_table_in_another_encoding_is_one_sentence(tmp_path):
 
 
 @pytest.mark.skipif(not DIGITS.exists(), reason="no shared recordings")
-def test_the_spoken_digits_are_split_by_speaker():
+def test_the_spoken_digits_are_tested_on_a_new_voice_and_on_known_ones():
     found = listed(DIGITS, "en")
-    assert Counter(split for split, *_ in found) == {"train": 500, "validation": 250, "test": 250}
-    assert len({(split, speaker) for split, _, speaker, _ in found}) == 4
+    assert Counter(split for split, *_ in found) == {"train": 600, "validation": 75, "test": 325}
+    known = {speaker for split, _, speaker, _ in found if split == "train"}
+    assert sum(split == "test" and who in known for split, _, who, _ in found) == 75
+
+
+def test_a_source_that_is_tested_elsewhere_has_no_test_split(release):
+    digits = listed(DIGITS, "en", tested_elsewhere=True)
+    assert Counter(split for split, *_ in digits) == {"train": 900, "validation": 100}
+    problems = {(one[0], one[3]) for one in listed(release, tested_elsewhere=True)}
+    assert problems == {("train", ""), ("validation", ""), ("test", TESTED_ELSEWHERE)}
 
 
 # Parquet ------------------------------------------------------------------------------------------
@@ -317,7 +323,7 @@ def test_any_dataset_is_read_with_its_columns_named(tmp_path):
     path = corpora.as_parquet(tmp_path / "mine.parquet", columns)
     named = Columns.parse("text=words, speaker=reader")
     found = listed(path, "en", columns=named)
-    assert Counter(split for split, *_ in found) == {"train": 2, "validation": 2, "test": 2}
+    assert Counter(split for split, *_ in found) == {"train": 2, "validation": 1, "test": 3}
     with pytest.raises(SourceError, match=r"no known dataset.*audio, reader, words"):
         listed(path, "en")
     with pytest.raises(SourceError, match="nothing says its language"):
@@ -370,7 +376,7 @@ def test_the_sample_is_the_same_each_time_and_has_clips_of_all_splits():
     assert [one.audio for one in first] == [one.audio for one in again]
     splits = Splits.of(sample.Sample("en").lines())
     found = Counter(splits.place(line).split for line in sample.Sample("en").lines())
-    assert found == {"train": 200, "validation": 20, "test": 20}
+    assert found == {"train": 180, "validation": 20, "test": 40}
     for language in ("sv", "zh", "it", "en"):
         clip = clips.make(next(sources.read("sample", language)))
         assert clip.language == language
@@ -385,7 +391,7 @@ def test_the_command_shows_splits_and_what_is_left_out(tmp_path, capsys):
     (folder / "clips/none.wav").unlink()
     sources.main(str(folder), "en")
     said = capsys.readouterr().out
-    assert "validation │ 2" in said
+    assert "validation │ 1" in said
     assert "1 left out, no audio: the table names a file that is not there" in said
 
 
@@ -439,6 +445,8 @@ def test_a_folder_around_a_corpus_has_to_be_a_locale_to_tell_the_language(tmp_pa
 def test_files_tell_splits():
     assert names.split_of_path("sv_se", "train", "0000.parquet") == "train"
     assert names.split_of_path("test-00000-of-00008.parquet") == "test"
+    assert names.split_of_path("sv_se", "fleurs-train-00000-of-00005.parquet") == "train"
+    assert names.split_of_path("sv_se", "partial-train", "0000.parquet") == "train"
     assert names.split_of_path("latest.parquet") == ""
     assert names.split_of_path("test_of_mine", "data.parquet") == ""
 

@@ -3,6 +3,9 @@
     common_voice       folders and archives as Mozilla Data Collective delivers them
     metadata_folder    any folder with a `metadata.csv`
     parquet            FLEURS, CoVoST 2, and any Parquet of an audio dataset
+    hub                the same from the Hugging Face Hub
+    data_collective    archives of Common Voice from the Mozilla Data Collective
+    espeak             words that espeak-ng says
 
 Each gives a `Feed`: what is known without audio, to plan by, and then the recordings one by one.
 """

@@ -14,9 +14,10 @@ bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw
 yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su
 yue
 """
-LANGUAGES = frozenset(_CODES.split())
+LANGUAGES = tuple(_CODES.split())  # in the order of its tokenizer
 ALSO = {"cmn": "zh", "nb": "no", "fil": "tl", "iw": "he", "jv": "jw"}
 LOCALE = re.compile(r"[a-z]{2,3}([-_](hans|hant|latn|cyrl))?[-_][A-Za-z]{2}([-_][a-z]{2})?")
+COUNTER = re.compile(r"(-\d+-of-\d+)?(\.\w+)?$")  # of a file that is one of several
 SPLITS = {
     "train": TRAIN,
     "training": TRAIN,
@@ -52,11 +53,21 @@ def split(said: str, where: str) -> str:
 
 
 def split_of_path(*parts: str) -> str:
-    """Give the split that a file is of: by a folder called so, or how its name begins; "" for none.
+    """Give the split that a file is of: by a folder called so, or how its name begins or ends.
 
-    `parts` are the folders and the name, as ("sv_se", "train", "0000.parquet").
+    `parts` are the folders and the name, as ("sv_se", "train", "0000.parquet") or
+    ("sv_se", "fleurs-train-00000-of-00005.parquet"); "" comes out for none.
     """
     *folders, name = parts
-    begins = re.split(r"[-_.]", name, maxsplit=1)[0]
-    said = (SPLITS.get(part.lower(), "") for part in (begins, *reversed(folders)))
-    return next(filter(None, said), "")
+    words = re.split(r"[-_.]", COUNTER.sub("", name))
+    return next(filter(None, map(_split_of, (words[0], words[-1], *reversed(folders)))), "")
+
+
+def is_split(folder: str) -> bool:
+    """Whether a folder is called by a split."""
+    return bool(_split_of(folder))
+
+
+def _split_of(name):
+    """Give the split of a name, "" for none; "partial-train" is one that the Hub cut short."""
+    return SPLITS.get(name.lower().removeprefix("partial-"), "")

@@ -14,10 +14,9 @@ split is that of a column, or else of the names of files and folders: `sv_se/tra
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 
 from fti.errors import SourceError, UserError
@@ -76,6 +75,7 @@ class Parquet:
     corpus: str
     columns: Columns
     language: str
+    english: Mapping[str, str] = field(default_factory=dict, repr=False)  # by FLEURS' number
 
     def lines(self) -> Iterator[Recording]:
         """Give the rows without their audio, whose column is not read."""
@@ -88,19 +88,6 @@ class Parquet:
         for path in self.paths:
             for audio, row in self._rows(path):
                 yield self._with_audio(self._recording(path, *row), audio, path)
-
-    @cached_property
-    def english(self) -> dict[str, str]:
-        """FLEURS' sentences in English by their number, if they lie beside."""
-        beside = self.root / ENGLISH if self.root.is_dir() else self.root.parent
-        beside = beside if beside.is_dir() else self.root.parent / ENGLISH
-        if self.columns != FLEURS or self.language == "en" or beside.name != ENGLISH:
-            return {}
-        found: dict[str, str] = {}
-        for path in sorted(beside.rglob("*.parquet")):
-            for batch in _batches(path, ["id", FLEURS.text]):
-                found |= zip(map(str, batch["id"]), batch[FLEURS.text], strict=True)
-        return found
 
     def _rows(self, path, without_audio=False):
         """Give of each row the audio, and number and values by our names."""
@@ -123,12 +110,11 @@ class Parquet:
             else names.split_of_path(*_parts(self.root, path))
         )
         file = PurePosixPath(said.get("file", "")).name
+        file = file or f"{'/'.join(_parts(self.root, path)[1:])}:{number}"
         return Recording(
             corpus=self.corpus,
             language=self.language,
-            file=f"{self.language}/{file}"
-            if file
-            else f"{'/'.join(_parts(self.root, path)[1:])}:{number}",
+            file=f"{self.language}/{file}",
             text=said["text"],
             split=split,
             speaker=said.get("speaker", ""),
@@ -149,17 +135,43 @@ class Parquet:
         return None if PurePosixPath(name).is_absolute() else path.parent / name
 
 
-def feed(root: Path, language: str | None, columns: Columns | None = None) -> Parquet:
-    """Open a Parquet file, or all in a folder; raises SourceError for what is no audio dataset."""
+def feed(
+    root: Path,
+    language: str | None,
+    columns: Columns | None = None,
+    *,
+    corpus: str = "",
+    english: Mapping[str, str] | None = None,
+) -> Parquet:
+    """Open a Parquet file, or all in a folder; raises SourceError for what is no audio dataset.
+
+    `columns` are those of a dataset that is not known, and `corpus` what to call it (default: as
+    the folder or file); `english` are the translations of FLEURS (default: what lies beside it).
+    """
     paths = _of_language(root, language)
     found = set(_schema(paths[0]).names)
-    corpus, columns = _known(paths[0], found) if columns is None else (_name(root), columns)
+    name, columns = _known(paths[0], found) if columns is None else (corpus or _name(root), columns)
     language = language or _language(root, paths[0])
     if not language:
         raise SourceError(f"{root}: nothing says its language; say it with --language, as sv.")
     for path in paths:
         _check(path, columns)
-    return Parquet(paths, root, corpus, columns, language)
+    if english is None:
+        english = _english(root) if columns == FLEURS and language != "en" else {}
+    return Parquet(paths, root, name, columns, language, english)
+
+
+def _english(root):
+    """Give FLEURS' sentences in English by their number, if they lie beside a folder or in it."""
+    beside = root / ENGLISH if root.is_dir() else root.parent
+    beside = beside if beside.is_dir() else root.parent / ENGLISH
+    if beside.name != ENGLISH:
+        return {}
+    found: dict[str, str] = {}
+    for path in sorted(beside.rglob("*.parquet")):
+        for batch in _batches(path, [FLEURS.sentence, FLEURS.text]):
+            found |= zip(map(str, batch[FLEURS.sentence]), batch[FLEURS.text], strict=True)
+    return found
 
 
 def _of_language(root, language):
@@ -200,8 +212,8 @@ def _known(path, found):
             return corpus, columns
     there = ", ".join(sorted(found)[:12])
     raise SourceError(
-        f"{path}: no known dataset has its columns {there}; say which is which, as "
-        "text=NAME,speaker=NAME."
+        f"{path}: no known dataset has its columns {there}; say which is which with "
+        "--columns text=NAME,speaker=NAME."
     )
 
 
