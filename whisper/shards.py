@@ -1,5 +1,6 @@
 """Shards: clips in Parquet files by duration, written part by part and read back by bucket.
 
+    <folder>/tokenizer/                          what all labels in the folder were written by
     <folder>/<corpus>/<language>/<split>/part-00000/
         04s-000.parquet, 06s-000.parquet, ...    clips for windows of 4, 6, ... seconds
         part.json                                what it was made of, and what was left out and why
@@ -9,9 +10,12 @@ run that was interrupted goes on with the parts that lack; a part whose recordin
 changed is made anew. Parts know nothing of each other: `convert` makes one, here, in processes, or
 on machines of Modal:
 
-    shards.write(sources.read("cv.tar.gz"), folder)
-    shards.write(sources.read("cv.tar.gz"), folder, mapper=shards.in_processes(4))
-    shards.write(sources.read("cv.tar.gz"), folder, mapper=modal_function.map)
+    tokenizer = labels.load("openai/whisper-small")
+    shards.write(sources.read("cv.tar.gz"), folder, tokenizer)
+    shards.write(sources.read("cv.tar.gz"), folder, tokenizer, mapper=shards.in_processes(4))
+    shards.write(sources.read("cv.tar.gz"), folder, tokenizer, mapper=modal_function.map)
+
+Machines need the folder in common, as a volume.
 
 Inside a part clips lie in the order of their ids, which are hashes: shuffled, but always the same.
 """
@@ -27,31 +31,27 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain, islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from fti.errors import SourceError
-from whisper import clips, mel
-from whisper.clips import RULES, Clip, Recording, Rules, Unusable
+from fti.errors import SourceError, UserError
+from whisper import clips, labels, mel, shard_files
+from whisper.clips import RULES, SPLITS, Clip, Recording, Rules, Unusable
+from whisper.labels import Tokenizer
+from whisper.shard_files import SCHEMA, WITHOUT_AUDIO
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # of what is written; another makes all parts anew
+FORMAT = 2  # of what is written; another makes all parts anew
 ABOUT = "part.json"
+TOKENIZER = "tokenizer"  # the folder of its files
 PART_CLIPS, PART_BYTES = 2_000, 64 * 2**20  # whichever a part has first; bytes as they came
-FILE_BYTES = 256 * 2**20  # of audio in a shard
-GROUP_BYTES = 8 * 2**20  # of audio in a row group, which is what readers hold at a time
-ROWS = 64  # given at a time when reading
-WITHOUT_AUDIO = tuple(name for name in clips.COLUMNS if name != "audio")
-SCHEMA = pa.schema(
-    {name: pa.string() for name in clips.COLUMNS}
-    | {"seconds": pa.float64(), "sample_rate": pa.int64(), "audio": pa.binary()}
-)
 
 Mapper = Callable[[Callable[["Part"], "Done"], Iterable["Part"]], Iterable["Done"]]
 
@@ -63,6 +63,8 @@ class Part:
     folder: str
     number: int
     rules: Rules
+    tokenizer: str  # the folder of its files, which are too large to be sent with each part
+    fingerprint: str  # of the tokenizer
     recordings: list[Recording] = field(repr=False)
 
     @property
@@ -108,6 +110,7 @@ class Done:
 def write(
     recordings: Iterable[Recording],
     folder: Path,
+    tokenizer: Tokenizer,
     *,
     rules: Rules = RULES,
     mapper: Mapper = map,
@@ -116,18 +119,20 @@ def write(
 ) -> Done:
     """Write the clips of a corpus into shards, going on where an earlier run has stopped.
 
-    In: what `sources.read` gives; the folder; how parts are handed out, as `map`, one after the
-    other, in this process; how many recordings a part has at most (as many as in the run to go on
-    with); and who is told of each part that is made. Out: counts over all parts, old and new. Parts
-    that the corpus has no longer are removed. In memory there is never more than a part of each
-    split for each process.
+    In: what `sources.read` gives; the folder; the tokenizer that labels are written by; how parts
+    are handed out, as `map`, one after the other, in this process; how many recordings a part has
+    at most (as many as in the run to go on with); and who is told of each part that is made. Out:
+    counts over all parts, old and new. Parts and splits that the corpus has no longer are removed.
+    In memory there is never more than a part of each split for each process. Raises UserError where
+    the folder has shards by another tokenizer.
     """
+    keep_tokenizer(folder, tokenizer)
     numbers = Counter[str]()
     before: list[Done] = []
     made: list[Done] = []
 
     def lacking() -> Iterator[Part]:
-        for part in parts(recordings, folder, rules, part_clips):
+        for part in parts(recordings, folder, tokenizer, rules, part_clips):
             numbers[part.folder] = part.number + 1
             done = _before(part)
             if done is None:
@@ -141,20 +146,46 @@ def write(
             told(done)
     for place, count in numbers.items():
         _remove_others(Path(place), count)
+    for corpus in {Path(place).parent for place in numbers}:
+        for split in SPLITS:
+            if str(corpus / split) not in numbers:
+                shutil.rmtree(corpus / split, ignore_errors=True)
     log.info("%s parts made, %s were there", len(made), len(before))
     return sum([*before, *made], Done())
 
 
+def keep_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
+    """Put the tokenizer beside the shards; raises UserError where they are by another one."""
+    said = [shard_files.tokenizer_of(path) for path in islice(_every(folder), 1)]
+    if said and said[0] != tokenizer.fingerprint:
+        raise UserError(
+            f"The shards in {folder} have labels of another tokenizer: leave --tokenizer out to go "
+            "on with theirs, or choose another folder with WHISPER_SHARDS=DIR."
+        )
+    tokenizer.save(Path(folder) / TOKENIZER)
+
+
+def tokenizer_in(folder: Path) -> Tokenizer | None:
+    """Give the tokenizer of a folder of shards, None where there is none."""
+    there = (Path(folder) / TOKENIZER / labels.FILE).is_file()
+    return labels.load(Path(folder) / TOKENIZER) if there else None
+
+
 def parts(
-    recordings: Iterable[Recording], folder: Path, rules: Rules = RULES, size: int = PART_CLIPS
+    recordings: Iterable[Recording],
+    folder: Path,
+    tokenizer: Tokenizer,
+    rules: Rules = RULES,
+    size: int = PART_CLIPS,
 ) -> Iterator[Part]:
     """Divide recordings into parts, the same ones each time for the same recordings."""
     held: dict[str, list[Recording]] = {}
     weights, numbers = Counter[str](), Counter[str]()
+    written_by = (str(Path(folder) / TOKENIZER), tokenizer.fingerprint)
 
     def part(place: str) -> Part:
         weights[place], numbers[place] = 0, numbers[place] + 1
-        return Part(place, numbers[place] - 1, rules, held.pop(place))
+        return Part(place, numbers[place] - 1, rules, *written_by, held.pop(place))
 
     for recording in recordings:
         place = str(Path(folder) / recording.corpus / recording.language / recording.split)
@@ -186,6 +217,11 @@ def in_processes(workers: int) -> Mapper:
     """Give a `map` over processes that asks for a part only when one is free to make it."""
 
     def mapper(function, parts):
+        first = list(islice(parts := iter(parts), 2))
+        if workers < 2 or len(first) < 2:  # not worth a process
+            yield from map(function, chain(first, parts))
+            return
+        parts = chain(first, parts)
         # Spawned, because a fork of a process with threads (pyarrow has some) may lock up.
         with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
             running = set()
@@ -208,7 +244,7 @@ def files(
 ) -> list[Path]:
     """Give the shards in a folder, or only those of a split, a language, a bucket (seconds)."""
     name = "*.parquet" if bucket is None else f"{bucket:02}s-*.parquet"
-    return sorted(Path(folder).glob(f"*/{language or '*'}/{split or '*'}/part-*/{name}"))
+    return sorted(_every(folder, f"{language or '*'}/{split or '*'}/part-*/{name}"))
 
 
 def buckets(folder: Path, split: str | None = None) -> dict[int, int]:
@@ -222,7 +258,7 @@ def buckets(folder: Path, split: str | None = None) -> dict[int, int]:
 def read(paths: Iterable[Path]) -> Iterator[Clip]:
     """Give the clips of shards, some rows in memory at a time; raises SourceError for damage."""
     for path in paths:
-        for batch in _batches(path, clips.COLUMNS):
+        for batch in shard_files.batches(path, clips.COLUMNS):
             yield from (Clip(**row) for row in batch.to_pylist())
 
 
@@ -232,7 +268,7 @@ def table(folder: Path, added_at: pd.Timestamp, split: str | None = None) -> pd.
     `added_at` is the moment (UTC) of the run, the same for all. See `clips.schema`.
     """
     tables = [
-        pa.Table.from_batches(_batches(path, WITHOUT_AUDIO))
+        pa.Table.from_batches(shard_files.batches(path, WITHOUT_AUDIO))
         for path in files(folder, split=split)
         if parquet.read_metadata(path).num_rows
     ]
@@ -251,6 +287,7 @@ def summary(folder: Path) -> Done:
 def _write_clips(part, folder):
     """Turn recordings into clips, each written into the shard of its bucket."""
     skipped, examples, writers = Counter[str](), {}, {}
+    tokenizer = _loaded(part.tokenizer, part.fingerprint)
     try:
         for recording in sorted(part.recordings, key=clips.clip_id):
             try:
@@ -260,7 +297,9 @@ def _write_clips(part, folder):
                 examples.setdefault(error.reason, f"{recording.file} ({error})")
                 continue
             bucket = f"{mel.bucket(clip.seconds) // mel.FRAMES_PER_SECOND:02}s"
-            writers.setdefault(bucket, _Bucket(folder, bucket)).add(clip)
+            if bucket not in writers:
+                writers[bucket] = shard_files.Bucket(folder, bucket, tokenizer)
+            writers[bucket].add(clip)
     finally:
         for writer in writers.values():
             writer.close()
@@ -275,68 +314,24 @@ def _write_clips(part, folder):
     )
 
 
-class _Bucket:
-    """Writes clips into files of bounded size, with a row group in memory."""
-
-    def __init__(self, folder: Path, name: str):
-        self.folder, self.name = folder, name
-        self.clips = self.samples = self.audio_bytes = self.files = 0
-        self._rows: list[dict[str, Any]] = []
-        self._held = self._in_file = 0  # bytes
-        self._writer: parquet.ParquetWriter | None = None
-
-    def add(self, clip: Clip) -> None:
-        size = len(clip.audio)
-        if self._in_file and self._in_file + size > FILE_BYTES:
-            self.close()
-        self._rows.append({name: getattr(clip, name) for name in clips.COLUMNS})
-        self.clips, self.audio_bytes = self.clips + 1, self.audio_bytes + size
-        self.samples += round(clip.seconds * clip.sample_rate)
-        self._held, self._in_file = self._held + size, self._in_file + size
-        if self._held >= GROUP_BYTES:
-            self._flush()
-
-    def close(self) -> None:
-        self._flush()
-        if self._writer:
-            self._writer.close()
-        self._writer, self._in_file = None, 0
-
-    def _flush(self):
-        if not self._rows:
-            return
-        if self._writer is None:
-            path = self.folder / f"{self.name}-{self.files:03}.parquet"
-            self._writer, self.files = _writer(path), self.files + 1
-        self._writer.write_table(pa.Table.from_pylist(self._rows, SCHEMA))
-        self._rows, self._held = [], 0
+@lru_cache(maxsize=2)
+def _loaded(folder, fingerprint):
+    """Load the tokenizer of a part, once a process."""
+    found = labels.load(folder)
+    if found.fingerprint != fingerprint:
+        raise SourceError(f"{folder}: it was replaced while shards were written; run it again.")
+    return found
 
 
-def _writer(path):
-    """Open a shard. FLAC does not get smaller by compression; texts do."""
-    packed = {name: "NONE" if name == "audio" else "ZSTD" for name in SCHEMA.names}
-    repeated = ["corpus", "split", "language", "speaker", "sample_rate"]
-    return parquet.ParquetWriter(
-        path,
-        SCHEMA,
-        compression=packed,
-        use_dictionary=repeated,
-        write_statistics=list(WITHOUT_AUDIO),
-    )
-
-
-def _batches(path, columns):
-    try:
-        with parquet.ParquetFile(path) as file:
-            yield from file.iter_batches(ROWS, columns=list(columns), use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0][:120].rstrip(".")
-        raise SourceError(f"{path}: it is no shard, or is damaged ({reason}).") from error
+def _every(folder, pattern="*/*/part-*/*.parquet"):
+    """Give the shards of all corpora, in no order."""
+    return Path(folder).glob(f"*/{pattern}")
 
 
 def _fingerprint(part):
     """Give a hash of all that a part is made of, without reading audio that is in files."""
-    found = hashlib.sha256(f"{FORMAT} {part.rules} {mel.BUCKETS} {mel.SLACK}".encode())
+    made_by = f"{FORMAT} {part.rules} {mel.BUCKETS} {mel.SLACK} {part.fingerprint}"
+    found = hashlib.sha256(made_by.encode())
     for one in part.recordings:
         values = (clips.clip_id(one), one.text, one.translation, one.speaker, one.problem)
         found.update(repr((*values, _stamp(one))).encode("utf-8", "surrogatepass"))
