@@ -1,8 +1,8 @@
 """Audio that varies from epoch to epoch, so that the model hears more than was recorded.
 
-Speed, pitch, noise and gain change the waveform of a clip, `mask` its log-mel, each with its own
-probability. `nothing_said` makes clips to which the right answer is no text, and `pack` puts
-clips into windows of 30 s with the times at which each is said.
+Speed, pitch, tone, noise and gain change the waveform of a clip, masks its log-mel, each with its
+own probability. `nothing_said` makes clips to which the right answer is no text, and `pack` puts
+clips into one window and says when each is heard.
 
 All of it happens while training, in numpy. What a clip becomes depends only on the seed, the
 epoch and the clip (`generator`): not on the worker, nor on whether the run was interrupted.
@@ -10,8 +10,8 @@ Audio is float32, mono, 16 kHz, from -1 to 1.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -19,11 +19,12 @@ from scipy import fft, signal
 
 from fti.errors import UserError
 from whisper.mel import SAMPLE_RATE
-from whisper.normalise import by_character
 
 TICK = 320  # samples between two of Whisper's timestamps, 20 ms
-LONGEST = 30 * SAMPLE_RATE  # samples in a window
 COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0}  # power falls with this power of frequency
+
+TONES = 8  # places of the spectrum that a tone lifts or lowers
+_LOWEST = 60.0  # Hz
 
 _FRAME, _STEP = 1024, 256  # samples, of the phase vocoder
 
@@ -38,6 +39,8 @@ class Recipe:
     factor: tuple[float, float] = (0.9, 1.1)
     pitch: float = 0.2
     semitones: tuple[float, float] = (-2.0, 2.0)
+    tone: float = 0.0  # what another microphone, another room would make of it
+    tone_db: tuple[float, float] = (-12.0, 12.0)
     gain: float = 0.3
     gain_db: tuple[float, float] = (-12.0, 6.0)
     masks: float = 0.5
@@ -47,7 +50,7 @@ class Recipe:
     band_share: float = 0.15  # of the bands, at most, under one mask
 
     def __post_init__(self) -> None:
-        for name in ("noise", "speed", "pitch", "gain", "masks"):
+        for name in ("noise", "speed", "pitch", "tone", "gain", "masks"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"the probability of {name} is {getattr(self, name)}, not 0 to 1")
 
@@ -58,15 +61,20 @@ def generator(seed: int, epoch: int, clip_id: str) -> np.random.Generator:
     return np.random.default_rng([seed, epoch, int.from_bytes(digest[:8], "big")])
 
 
-def augment(audio: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> np.ndarray:
-    """Change a clip as the recipe draws it: speed, pitch, noise, then gain.
+def augment(
+    audio: np.ndarray, recipe: Recipe, rng: np.random.Generator, longest: int | None = None
+) -> np.ndarray:
+    """Change a clip as the recipe draws it: speed, pitch, tone, noise, then gain.
 
-    Only speed changes how long it is.
+    Only speed changes how long it is, and never to more than `longest` samples, if it was shorter.
     """
     if rng.random() < recipe.speed:
-        audio = change_speed(audio, rng.uniform(*recipe.factor))
+        slower = change_speed(audio, rng.uniform(*recipe.factor))
+        audio = slower if longest is None or slower.size <= longest else audio
     if rng.random() < recipe.pitch:
         audio = shift_pitch(audio, rng.uniform(*recipe.semitones))
+    if recipe.tone and rng.random() < recipe.tone:
+        audio = change_tone(audio, rng.uniform(*recipe.tone_db, TONES))
     if rng.random() < recipe.noise:
         colour = rng.choice(list(COLOURS))
         noise = coloured_noise(audio.size, colour, rng)
@@ -124,6 +132,25 @@ def shift_pitch(audio: np.ndarray, semitones: float) -> np.ndarray:
     return out * np.float32(np.sqrt(_power(audio) / power)) if power else out
 
 
+def change_tone(audio: np.ndarray, decibels: np.ndarray) -> np.ndarray:
+    """Lift or lower parts of the spectrum: so much at as many pitches, and evenly between them.
+
+    The pitches are as many octaves apart, the first at 60 Hz and the last at 8 kHz. The clip is as
+    loud as before, as far as that does not cut it off at 1.
+    """
+    length = fft.next_fast_len(audio.size + _FRAME, real=True)
+    frequencies = np.fft.rfftfreq(length, 1 / SAMPLE_RATE).clip(_LOWEST)
+    places = np.linspace(np.log(_LOWEST), np.log(SAMPLE_RATE / 2), len(decibels))
+    levels = np.interp(np.log(frequencies), places, decibels).astype(np.float32)
+    spectrum = fft.rfft(audio.astype(np.float32, copy=False), length) * 10 ** (levels / 20)
+    changed = fft.irfft(spectrum, length)[: audio.size]
+    power = _power(changed)
+    if not power:
+        return audio
+    loudest = float(np.abs(changed).max())
+    return changed * np.float32(min(np.sqrt(_power(audio) / power), 1 / loudest))
+
+
 def change_gain(audio: np.ndarray, decibels: float) -> np.ndarray:
     """Make a clip louder or softer; never so loud that it would be cut off at 1."""
     loudest = float(np.abs(audio).max(initial=0))
@@ -135,23 +162,22 @@ def change_gain(audio: np.ndarray, decibels: float) -> np.ndarray:
     return (audio * np.float32(scale)).astype(np.float32)
 
 
-def mask(
-    mel: np.ndarray, recipe: Recipe, rng: np.random.Generator, frames: int | None = None
-) -> np.ndarray:
-    """Hide stretches of time and bands of a log-mel behind its mean (SpecAugment).
+def masks(recipe: Recipe, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw what is hidden of a log-mel (SpecAugment): stretches of time, and of bands.
 
-    Only the first `frames` frames are masked and averaged: what pads a clip hides nothing.
+    Out: float32 of `time_masks` x 2 and of `band_masks` x 2, in shares of what there is: how wide
+    a stretch is, and where it begins in the rest. `torch_mel.hide` applies them, where the log-mel
+    is made; a stretch without width hides nothing.
     """
-    if rng.random() >= recipe.masks:
-        return mel
-    masked = mel.copy()
-    clip = masked[:, :frames]
-    mean = clip.mean() if clip.size else 0.0
-    for _ in range(recipe.time_masks):
-        clip[:, _stretch_of(clip.shape[1], recipe.time_share, rng)] = mean
-    for _ in range(recipe.band_masks):
-        clip[_stretch_of(clip.shape[0], recipe.band_share, rng)] = mean
-    return masked
+    drawn = rng.random() < recipe.masks
+    times, bands = (
+        rng.random((count, 2), dtype=np.float32) * np.float32([share * drawn, 1])
+        for count, share in (
+            (recipe.time_masks, recipe.time_share),
+            (recipe.band_masks, recipe.band_share),
+        )
+    )
+    return times, bands
 
 
 def nothing_said(samples: int, rng: np.random.Generator) -> np.ndarray:
@@ -163,94 +189,33 @@ def nothing_said(samples: int, rng: np.random.Generator) -> np.ndarray:
     return np.clip(quiet, -1, 1)
 
 
-@dataclass(frozen=True)
-class Segment:
-    """What is said from `start` to `end`, in s from the start of the window."""
-
-    start: float
-    end: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Window:
-    """Up to 30 s of audio and what is said in it, in order."""
-
-    audio: np.ndarray
-    segments: tuple[Segment, ...]
-
-
 def pack(
-    clips: Iterable[tuple[np.ndarray, str]],
-    rng: np.random.Generator,
-    most: int = 6,
-    longest: int = LONGEST,
-) -> Iterator[Window]:
-    """Put clips of one language, in order, into windows of up to `longest` samples.
+    clips: Iterable[np.ndarray], rng: np.random.Generator, longest: int
+) -> tuple[np.ndarray, list[tuple[float, float]]]:
+    """Put clips into one window of up to `longest` samples, as many of the first ones as fit.
 
-    A window takes 2 to `most` clips as far as they fit, with pauses of 0.1 to 1 s of silence
-    between. Clips without a text are heard but make no segment. Each clip starts at a timestamp
-    that Whisper can write, and its end is the next one that it can. Raises UserError for a clip
-    that is longer than a window.
+    Between them are pauses of 0.1 to 1 s. Out: the audio, and from when to when each clip is
+    heard, in seconds that Whisper has timestamps for: each clip starts at one, and its end is the
+    next one. Raises UserError if the first clip alone is longer than the window.
     """
-    window, clips_in, allowed = Window(np.zeros(0, np.float32), ()), 0, _drawn(most, rng)
-    for audio, text in clips:
-        if audio.size > longest:
-            raise UserError(
-                f"a clip of {audio.size / SAMPLE_RATE:.2f} s does not fit into a window of"
-                f" {longest / SAMPLE_RATE:g} s: drop it before packing"
-            )
-        pause = TICK * int(rng.integers(5, 51)) if clips_in else 0
-        start = -(-window.audio.size // TICK) * TICK + pause
-        if clips_in == allowed or start + audio.size > longest:
-            yield window
-            window, clips_in, allowed = Window(np.zeros(0, np.float32), ()), 0, _drawn(most, rng)
-            start = 0
-        window, clips_in = _with_clip(window, audio, text, start), clips_in + 1
-    if clips_in:
-        yield window
-
-
-def timestamped(segments: Iterable[Segment], language: str) -> str:
-    """Write segments as Whisper does: `<|0.00|> Hej.<|1.20|><|1.60|> Hur är det?<|2.84|>`.
-
-    Languages without blanks have none in front of a segment either.
-    """
-    blank = "" if by_character(language) else " "
-    return "".join(
-        f"<|{segment.start:.2f}|>{blank}{segment.text}<|{segment.end:.2f}|>" for segment in segments
-    )
-
-
-def text_of(segments: Iterable[Segment], language: str) -> str:
-    """Give what is said in a window, without times."""
-    return ("" if by_character(language) else " ").join(segment.text for segment in segments)
-
-
-def _drawn(most: int, rng: np.random.Generator) -> int:
-    return int(rng.integers(2, most + 1)) if most > 2 else most
-
-
-def _with_clip(window: Window, audio: np.ndarray, text: str, start: int) -> Window:
-    joined = np.zeros(start + audio.size, dtype=np.float32)
-    joined[: window.audio.size] = window.audio
-    joined[start:] = audio
-    if not text:
-        return replace(window, audio=joined)
-    ends = -(-joined.size // TICK) * TICK
-    segment = Segment(start / SAMPLE_RATE, ends / SAMPLE_RATE, text)
-    return Window(joined, (*window.segments, segment))
+    parts, times, size = [], [], 0
+    for audio in clips:
+        start = size and -(-size // TICK) * TICK + TICK * int(rng.integers(5, 51))
+        if start + audio.size > longest:
+            if not parts:
+                raise UserError(
+                    f"a clip of {audio.size / SAMPLE_RATE:.2f} s does not fit into a window of"
+                    f" {longest / SAMPLE_RATE:g} s: drop it before packing"
+                )
+            break
+        parts += [np.zeros(start - size, dtype=np.float32), audio]
+        size = start + audio.size
+        times.append((start / SAMPLE_RATE, -(-size // TICK) * TICK / SAMPLE_RATE))
+    return np.concatenate(parts or [np.zeros(0, np.float32)]), times
 
 
 def _power(audio: np.ndarray) -> float:
     return float(np.mean(np.square(audio, dtype=np.float64))) if audio.size else 0.0
-
-
-def _stretch_of(size: int, share: float, rng: np.random.Generator) -> slice:
-    """Draw neighbouring places: 0 to `share` of all."""
-    width = int(rng.integers(0, int(size * share) + 1))
-    first = int(rng.integers(0, size - width + 1))
-    return slice(first, first + width)
 
 
 def _stretch(audio: np.ndarray, factor: float) -> np.ndarray:
