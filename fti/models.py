@@ -7,7 +7,7 @@ file:
 - `model.skops`: scikit-learn estimators and pipelines, XGBoost inside them included
 - `model.ubj`: a plain XGBoost booster or estimator, in XGBoost's own format
 - `model.safetensors`: the weights of a torch module
-- a folder somebody else wrote, such as transformers' `save_pretrained`
+- a folder somebody else wrote, such as transformers' `save_pretrained`, subfolders included
 
 Reading one runs no code from the file. The hashes find damage, not forgery: whoever may write to
 the registry is trusted, because crafted numbers in a tree can still crash the process that
@@ -43,6 +43,8 @@ LIBRARIES = {
 }
 REGISTRY_KINDS = {"skops": "sklearn", "ubj": "python", "safetensors": "torch", "folder": "python"}
 PICKLES = {".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin"}
+# How CTranslate2 begins its `model.bin`: version 6, the length of a name, the name. No pickle does.
+NO_PICKLE = b"\x06\0\0\0\x0c\0WhisperSpec\0"
 
 XGBOOST_CLASSES = {
     "xgboost.core.Booster",
@@ -294,11 +296,16 @@ def _file_names(folder: Path) -> list[str]:
 
 def _refuse_pickles(folder: Path) -> None:
     for name in _file_names(folder):
-        if PurePosixPath(name).suffix.lower() in PICKLES:
+        if PurePosixPath(name).suffix.lower() in PICKLES and not _is_ctranslate2(folder / name):
             raise ModelError(
                 f"{folder / name} looks like a pickle, and opening one runs whatever code is in "
                 "it: save the model as skops, UBJ or safetensors (fti.save_model does)"
             )
+
+
+def _is_ctranslate2(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(NO_PICKLE)) == NO_PICKLE
 
 
 def _verify(folder: Path, name: str, expected: str) -> None:

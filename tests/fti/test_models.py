@@ -168,6 +168,15 @@ def test_a_folder_somebody_else_wrote_travels_as_it_is(tmp_path):
     assert (models.read_model(tmp_path / "folder") / "config.json").read_text() == "{}"
 
 
+def test_weights_of_ctranslate2_are_no_pickle_though_they_are_called_bin(tmp_path):
+    written = tmp_path / "whisper"
+    (written / "ctranslate2").mkdir(parents=True)
+    (written / "ctranslate2" / "model.bin").write_bytes(models.NO_PICKLE + b"\x80\x05N.")
+    manifest = models.write_model(written, tmp_path / "folder")
+    assert set(manifest["files"]) == {"ctranslate2/model.bin"}
+    assert models.read_model(tmp_path / "folder") == tmp_path / "folder"
+
+
 def test_a_class_of_a_use_case_has_to_be_named(tmp_path):
     X, y = passengers()
     model = FareModel().fit(X, y)
