@@ -11,6 +11,12 @@ RUN := $(VENV)/bin/python
 UV := $(shell command -v uv 2>/dev/null)
 LOCKED := titanic iris aurora housing
 
+# uv reads none of pip's settings. Where they name a folder of wheels, it holds what fits this
+# machine better than the registry's: of torch, a build without CUDA.
+ifndef UV_FIND_LINKS
+UV_FIND_LINKS := $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help daily whisper apps serve test test-whisper lint environments format lock bench clean
 
@@ -23,17 +29,17 @@ daily: $(VENV)/.daily ## run the day of each use case (USE_CASES="titanic iris")
 whisper: .venv-whisper ## train a small Whisper on WHISPER_SOURCE (otherwise on generated speech), and use it
 	@.venv-whisper/bin/python -m whisper --source $${WHISPER_SOURCE:-sample}
 
-apps: $(VENV)/.apps ## serve all web apps at one address, http://127.0.0.1:7860
+apps: $(VENV)/.whisper-apps ## serve all web apps at one address, http://127.0.0.1:7860
 	PYTHONPATH=. $(RUN) spaces/hub/app.py
 
 serve: $(VENV)/.server ## serve the embedded project to the real Hopsworks client, on this machine
 	$(RUN) -m fti serve
 
 test: $(VENV)/.dev .venv-hopsworks ## run the tests, those of the real Hopsworks client in its own environment
-	$(RUN) -m pytest -n auto
+	$(RUN) -m pytest -n auto --dist worksteal
 
 test-whisper: .venv-whisper/.tested ## run the tests that train Whisper, in its own environment with torch
-	.venv-whisper/bin/python -m pytest -n auto tests/whisper/training
+	.venv-whisper/bin/python -m pytest -n auto --dist worksteal tests/whisper/training
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(RUN) -m ruff check .
@@ -116,16 +122,20 @@ else
 endif
 	@touch $@
 
-# With pip, whose settings say which build of torch fits this machine: without a GPU, the small one.
 .venv-whisper: requirements/whisper-training.txt
 	@echo "Installing $< into $@"
+ifdef UV
+	@$(UV) venv --quiet --clear --seed --python '>=3.11,<3.15' $@
+	@$(UV) pip install --quiet --python $@ -r $<
+else
 	@$(PYTHON) -m venv --clear $@
 	@$@/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+endif
 	@touch $@
 
-.venv-whisper/.tested: requirements/dev.txt .venv-whisper
+.venv-whisper/.tested: requirements/dev.txt requirements/modal.txt .venv-whisper
 	@.venv-whisper/bin/python -m pip install --quiet --disable-pip-version-check -c $< \
-		hypothesis psutil pytest pytest-timeout pytest-xdist
+		-r requirements/modal.txt hypothesis psutil pytest pytest-timeout pytest-xdist
 	@touch $@
 
 $(RUN):

@@ -14,7 +14,7 @@ import datetime as dt
 import os
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -43,10 +43,21 @@ Outcome = dict[str, str | int | float]
 
 
 class Place:
-    """Where the pipelines of a use case run on Modal, and where their project is."""
+    """Where the pipelines of a use case run on Modal, and where their project is.
 
-    def __init__(self, use_case: str):
-        self.use_case = use_case
+    Its containers find `environment` in theirs, and of the machine that deploys <USE CASE>_SOURCE,
+    <USE CASE>_SECRET (the name of a further secret) and what is `passed`, as far as it is set.
+    """
+
+    def __init__(
+        self,
+        use_case: str,
+        environment: dict[str, str] | None = None,
+        passed: Sequence[str] = (),
+    ):
+        self.use_case, self.environment = use_case, dict(environment or {})
+        self.secret = f"{use_case.upper()}_SECRET"
+        self.passed = (f"{use_case.upper()}_SOURCE", self.secret, *passed)
         self.volume: modal.Volume | None = None
         if backend() == "embedded":
             name = f"{use_case}-project"
@@ -55,8 +66,11 @@ class Place:
     @cached_property
     def image(self) -> modal.Image:
         """Python and the use case's pins, with the code mounted: an edit builds nothing anew."""
-        group = f"{self.use_case}-hopsworks" if self.volume is None else self.use_case
-        pins = ROOT / "requirements" / f"{group}.txt"
+        return self.image_of(self.use_case)
+
+    def image_of(self, group: str) -> modal.Image:
+        """Give the same with the pins of another dependency group."""
+        pins = ROOT / "requirements" / f"{group}{'' if self.volume else '-hopsworks'}.txt"
         return (
             modal.Image.debian_slim(python_version=PYTHON)
             .uv_pip_install(requirements=[str(pins)], uv_version=UV)
@@ -67,7 +81,11 @@ class Place:
     @property
     def secrets(self) -> list[modal.Secret]:
         """The keys to Hopsworks; a deploy fails where they are missing, not the run at night."""
-        return [modal.Secret.from_name(SECRET, required_keys=KEYS)] if self.volume is None else []
+        named = os.environ.get(self.secret)
+        more = [modal.Secret.from_name(named)] if named else []
+        if self.volume is not None:
+            return more
+        return [modal.Secret.from_name(SECRET, required_keys=KEYS), *more]
 
     @property
     def volumes(self) -> dict[str, modal.Volume]:
@@ -76,10 +94,10 @@ class Place:
 
     def settings(self) -> dict[str, str]:
         """Give the environment of the containers, which names the code and the data's source."""
-        source = f"{self.use_case.upper()}_SOURCE"
-        given = {source: os.environ[source]} if os.environ.get(source) else {}
+        given = {name: os.environ[name] for name in self.passed if os.environ.get(name)}
         place = {"FTI_BACKEND": backend()} | ({VOLUME: MOUNT} if self.volume else {})
-        return THREADS | place | {"FTI_CODE_VERSION": runs.code_version()} | given
+        code = {"FTI_CODE_VERSION": runs.code_version()}
+        return THREADS | place | code | given | self.environment
 
     def run(self, main: Callable[..., None], **options: Any) -> Outcome:
         """Run a pipeline, or the pipelines of a day, on the project; give what was recorded."""

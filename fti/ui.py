@@ -459,8 +459,8 @@ def launch_kwargs(**more: Any) -> dict[str, Any]:
     }
 
 
-def launch(build: Callable[[], gr.Blocks]) -> None:
-    """Build an app and serve it until it is stopped.
+def launch(build: Callable[[], gr.Blocks], **more: Any) -> None:
+    """Build an app and serve it until it is stopped; `more` is for `launch_kwargs`.
 
     Host and port are GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, by default gradio's own.
     """
@@ -469,7 +469,7 @@ def launch(build: Callable[[], gr.Blocks]) -> None:
     for name in console.QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     demo = build()
-    _, address, _ = demo.launch(**launch_kwargs(prevent_thread_lock=True))
+    _, address, _ = demo.launch(**launch_kwargs(prevent_thread_lock=True, **more))
     log.info("%s: %s", demo.title, address)
     demo.block_thread()
 

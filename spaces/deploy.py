@@ -2,8 +2,9 @@
 
     python spaces/deploy.py titanic [--to USER] [--dry-run]
 
-`build/spaces/<name>` gets the app, the packages of this repository that it imports, the pins of
-`requirements/apps-hopsworks.txt` and a VERSION; the Space gets that folder and nothing else.
+`build/spaces/<name>` gets the app, the packages of this repository that it imports, a VERSION and
+the pins of `requirements/apps-hopsworks.txt`, of `requirements/whisper-apps-hopsworks.txt` if it
+listens; the Space gets that folder and nothing else.
 HOPSWORKS_API_KEY becomes its secret and SETTINGS its variables, each where it is set here. The
 token is HF_TOKEN or what `hf auth login` left.
 """
@@ -34,7 +35,11 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 ROOT = Path(__file__).resolve().parents[1]
-PINS = Path("requirements", "apps-hopsworks.txt")
+PINS, SPEECH_PINS = (
+    Path("requirements", f"{name}-hopsworks.txt") for name in ("apps", "whisper-apps")
+)
+SPEECH = "whisper"  # the package of apps that need the latter
+DEBIAN = "packages.txt"  # what an app needs of Debian, a line each
 SECRETS = ("HOPSWORKS_API_KEY",)
 SETTINGS = (
     "HOPSWORKS_HOST",
@@ -96,16 +101,19 @@ def assemble(name: str) -> Path:
     """Write all that a Space needs to build/spaces/<name>, in place of what is there."""
     if name not in apps():
         raise DeployError(f"There is no app '{name}': choose one of {', '.join(apps())}.")
-    check_version(name)
+    pins = pins_of(name)
+    check_version(name, pins)
     folder = ROOT / "build" / "spaces" / name
     shutil.rmtree(folder, ignore_errors=True)
     copy(ROOT / "spaces" / name, folder)
     if name == HUB:
         for other in set(apps()) - {HUB}:
             copy(ROOT / "spaces" / other, folder / "apps" / other)
+        wanted = {line for path in folder.glob(f"apps/*/{DEBIAN}") for line in read_lines(path)}
+        (folder / DEBIAN).write_text("".join(f"{line}\n" for line in sorted(wanted)), "utf-8")
     for package in packages(folder):
         copy(ROOT / package, folder / package)
-    shutil.copyfile(ROOT / PINS, folder / "requirements.txt")
+    shutil.copyfile(ROOT / pins, folder / "requirements.txt")
     (folder / "VERSION").write_text(f"{runs.code_version()}\n", encoding="utf-8")
     return folder
 
@@ -136,7 +144,19 @@ def imported(path: Path) -> Iterator[str]:
             yield (node.module or "").split(".")[0]
 
 
-def check_version(name: str) -> None:
+def read_lines(path: Path) -> list[str]:
+    """Give the lines of a file of UTF-8."""
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def pins_of(name: str) -> Path:
+    """Give the file of pins that an app needs, relative to the root."""
+    folders = apps() if name == HUB else [name]
+    listens = any(SPEECH in packages(ROOT / "spaces" / folder) for folder in folders)
+    return SPEECH_PINS if listens else PINS
+
+
+def check_version(name: str, pins: Path) -> None:
     """Raise DeployError unless the app's README asks for the gradio that the pins have.
 
     Hugging Face installs both in one step, which fails where they differ.
@@ -144,11 +164,11 @@ def check_version(name: str) -> None:
     from huggingface_hub.repocard import metadata_load
 
     asked = (metadata_load(ROOT / "spaces" / name / "README.md") or {}).get("sdk_version")
-    pins = (ROOT / PINS).read_text(encoding="utf-8").splitlines()
-    pinned = next(line.partition("==")[2] for line in pins if line.startswith("gradio=="))
+    lines = read_lines(ROOT / pins)
+    pinned = next(line.partition("==")[2] for line in lines if line.startswith("gradio=="))
     if str(asked) != pinned:
         raise DeployError(
-            f"spaces/{name}/README.md has sdk_version {asked}, but {PINS.as_posix()} pins gradio "
+            f"spaces/{name}/README.md has sdk_version {asked}, but {pins.as_posix()} pins gradio "
             f"{pinned}: write that version into the README."
         )
 

@@ -23,6 +23,12 @@ def home(tmp_path, monkeypatch):
         "GEOCODER_URL",
         "BOOLI_CONTACT",
         "WHISPER_SOURCE",
+        "WHISPER_RECORDINGS",
+        "WHISPER_SHARDS",
+        "WHISPER_CHECKPOINTS",
+        "WHISPER_DOWNLOADS",
+        "MDC_API_KEY",
+        "HF_TOKEN",
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FTI_BACKEND", "embedded")

@@ -1,7 +1,7 @@
 """Audio that varies from epoch to epoch, so that the model hears more than was recorded.
 
-Speed, pitch, tone, noise and gain change the waveform of a clip, masks its log-mel, each with its
-own probability. `nothing_said` makes clips to which the right answer is no text, and `pack` puts
+Speed, pitch, tone, noise and gain change the waveform of a clip, the tract and masks its log-mel,
+each with its own probability. `nothing_said` makes clips to which the right answer is no text, and `pack` puts
 clips into one window and says when each is heard.
 
 All of it happens while training, in numpy. What a clip becomes depends only on the seed, the
@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from scipy import fft, signal
@@ -43,6 +44,8 @@ class Recipe:
     tone_db: tuple[float, float] = (-12.0, 12.0)
     gain: float = 0.3
     gain_db: tuple[float, float] = (-12.0, 6.0)
+    tract: float = 0.0  # what a longer or a shorter vocal tract would make of it
+    tract_factor: tuple[float, float] = (0.85, 1.15)
     masks: float = 0.5
     time_masks: int = 2
     time_share: float = 0.05  # of the frames of a clip, at most, under one mask
@@ -50,9 +53,12 @@ class Recipe:
     band_share: float = 0.15  # of the bands, at most, under one mask
 
     def __post_init__(self) -> None:
-        for name in ("noise", "speed", "pitch", "tone", "gain", "masks"):
+        for name in ("noise", "speed", "pitch", "tone", "gain", "tract", "masks"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"the probability of {name} is {getattr(self, name)}, not 0 to 1")
+        for name in ("factor", "tract_factor"):
+            if not 0.1 <= min(getattr(self, name)) <= max(getattr(self, name)) <= 10:
+                raise UserError(f"{name} is {getattr(self, name)}, but factors are 0.1 to 10")
 
 
 def generator(seed: int, epoch: int, clip_id: str) -> np.random.Generator:
@@ -110,9 +116,9 @@ def coloured_noise(samples: int, colour: str, rng: np.random.Generator) -> np.nd
 
 
 def change_speed(audio: np.ndarray, factor: float) -> np.ndarray:
-    """Play a clip `factor` times as fast, in steps of about 1 %; its pitch changes with it."""
-    ratio = Fraction(factor).limit_denominator(100)
-    return signal.resample_poly(audio, ratio.denominator, ratio.numerator).astype(np.float32)
+    """Play a clip `factor` times as fast, in steps of 1 %; its pitch changes with it."""
+    ratio = Fraction(round(100 * factor), 100)
+    return _resampled(audio, ratio.denominator, ratio.numerator)
 
 
 def shift_pitch(audio: np.ndarray, semitones: float) -> np.ndarray:
@@ -124,7 +130,7 @@ def shift_pitch(audio: np.ndarray, semitones: float) -> np.ndarray:
     if ratio == 1 or audio.size < _FRAME:
         return audio
     stretched = _stretch(audio, float(ratio))
-    shifted = signal.resample_poly(stretched, ratio.denominator, ratio.numerator)
+    shifted = _resampled(stretched, ratio.denominator, ratio.numerator)
     out = np.zeros(audio.size, dtype=np.float32)
     kept = min(audio.size, shifted.size)
     out[:kept] = shifted[:kept]
@@ -180,6 +186,16 @@ def masks(recipe: Recipe, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
     return times, bands
 
 
+def tract(recipe: Recipe, rng: np.random.Generator) -> float:
+    """Draw the factor by which a clip's frequencies are to be multiplied, 1 where they stay.
+
+    `torch_mel.stretch` does it, where the log-mel is made.
+    """
+    if recipe.tract and rng.random() < recipe.tract:
+        return rng.uniform(*recipe.tract_factor)
+    return 1.0
+
+
 def nothing_said(samples: int, rng: np.random.Generator) -> np.ndarray:
     """Make a clip whose text is empty: as often silence as noise, of -70 to -20 dB."""
     if rng.random() < 0.5:
@@ -212,6 +228,19 @@ def pack(
         size = start + audio.size
         times.append((start / SAMPLE_RATE, -(-size // TICK) * TICK / SAMPLE_RATE))
     return np.concatenate(parts or [np.zeros(0, np.float32)]), times
+
+
+def _resampled(audio: np.ndarray, up: int, down: int) -> np.ndarray:
+    if up == down:
+        return audio
+    filtered = signal.resample_poly(audio, up, down, window=_low_pass(max(up, down)))
+    return filtered.astype(np.float32, copy=False)
+
+
+@lru_cache(maxsize=256)
+def _low_pass(times: int) -> np.ndarray:
+    """Design the filter of `resample_poly`: that takes longer than to apply it to a word."""
+    return signal.firwin(20 * times + 1, 1 / times, window=("kaiser", 5.0)).astype(np.float32)
 
 
 def _power(audio: np.ndarray) -> float:

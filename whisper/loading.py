@@ -66,6 +66,7 @@ class Item(NamedTuple):
     frames: int
     times: np.ndarray  # masks, as `augment.masks` draws them
     bands: np.ndarray
+    tract: float  # as `augment.tract` draws it
 
 
 class Examples(Dataset):
@@ -146,7 +147,9 @@ class Examples(Dataset):
         # The model itself puts the start token in front of its labels.
         labels = self._padded([*prompt[1:], *written, self.tokenizer.end])
         whole = np.clip(np.rint(sound * torch_mel.FULL_SCALE), -32768, 32767).astype(np.int16)
-        return Item(whole, labels, request.frames, *augment.masks(recipe.augmentation, rng))
+        hidden = augment.masks(recipe.augmentation, rng)
+        tract = augment.tract(recipe.augmentation, rng)
+        return Item(whole, labels, request.frames, *hidden, tract)
 
     def clip_id(self, number: int) -> str:
         """Name a clip."""
@@ -310,7 +313,8 @@ def collate(items: Sequence[Item]) -> dict[str, Tensor]:
 
     Out: `waveforms` (int16, clips x samples of the window), `labels` (int64, without the start
     token, -100 behind their end), `heard` (frames that each clip has) and, if something of some
-    clip is to be hidden, `times` and `bands` (float32, clips x masks x 2).
+    clip is to be hidden, `times` and `bands` (float32, clips x masks x 2), and if the tract of some
+    is another one, `tracts` (float32, a factor each).
     """
     waveforms = torch.zeros((len(items), items[0].frames * HOP), dtype=torch.int16)
     labels = torch.full((len(items), max(len(item.labels) for item in items)), IGNORED)
@@ -322,12 +326,16 @@ def collate(items: Sequence[Item]) -> dict[str, Tensor]:
     masks = {name: np.stack([getattr(item, name) for item in items]) for name in ("times", "bands")}
     if any(mask[..., 0].any() for mask in masks.values()):
         batch |= {name: torch.from_numpy(mask) for name, mask in masks.items()}
+    if any(item.tract != 1 for item in items):
+        batch["tracts"] = torch.tensor([item.tract for item in items])
     return batch
 
 
 def to_features(batch: dict[str, Any], bands: int) -> dict[str, Tensor]:
     """Give what a model takes, `input_features` and `labels`, on the device of the batch."""
     mels = torch_mel.log_mel(batch["waveforms"], bands)
+    if "tracts" in batch:
+        mels = torch_mel.stretch(mels, batch["tracts"])
     if "times" in batch:
         mels = torch_mel.hide(mels, batch["heard"], batch["times"], batch["bands"])
     return {"input_features": mels, "labels": batch["labels"]}

@@ -103,7 +103,7 @@ def filters(bands: int = 80) -> np.ndarray:
     """
     if bands not in BANDS:
         raise UserError(f"Whisper has {BANDS[0]} or {BANDS[1]} mel bands, not {bands}")
-    corners = _hertz(np.linspace(0, _mel(SAMPLE_RATE / 2), bands + 2))
+    corners = _corners(bands)
     frequencies = np.linspace(0, SAMPLE_RATE / 2, FFT // 2 + 1)[:, None]
     left, centre, right = corners[:-2], corners[1:-1], corners[2:]
     rising = (frequencies - left) / (centre - left)
@@ -112,6 +112,15 @@ def filters(bands: int = 80) -> np.ndarray:
     triangles = triangles.astype(np.float32)
     triangles.flags.writeable = False
     return triangles
+
+
+def centres(bands: int = 80) -> np.ndarray:
+    """Give the frequency in Hz that each band hears best."""
+    return _corners(bands)[1:-1]
+
+
+def _corners(bands: int) -> np.ndarray:
+    return _hertz(np.linspace(0, _mel(SAMPLE_RATE / 2), bands + 2))
 
 
 _LINEAR = 200 / 3  # Hz per mel below the knee

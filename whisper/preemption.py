@@ -32,6 +32,16 @@ class Interrupted(BaseException):
     """Notice came in the middle of what need not be finished."""
 
 
+def leave_stopping_to_main(worker: int) -> None:
+    """Let signals that are sent to all processes reach the main one alone, as what loaders run.
+
+    It cannot leave a checkpoint without the batches that its workers owe it. They still end when it
+    does: each looks every few seconds whether it is there.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 class Notice:
     """Listens for the signals, in the main thread, for as long as the `with` block lasts."""
 

@@ -17,7 +17,9 @@ from fti.errors import UserError
 from whisper import mel
 
 FULL_SCALE = 32768.0  # of int16
-_BLOCK = {"cpu": 1, "cuda": 64}  # clips at a time: a core's cache is small, and memory is finite
+_FORMANTS = 4800.0  # Hz, up to which they are
+# Samples at a time, of at least one clip: a core's cache is small, and memory is finite.
+_BLOCK = {"cpu": 4 * mel.SAMPLE_RATE, "cuda": 64 * mel.WINDOW * mel.HOP}
 
 
 @torch.no_grad()
@@ -36,10 +38,11 @@ def log_mel(waveforms: Tensor, bands: int = 80, frames: int | None = None) -> Te
             f" {frames / mel.FRAMES_PER_SECOND:g} s: choose a longer one"
         )
     out = waveforms.new_empty((len(waveforms), bands, frames), dtype=torch.float32)
-    block = _BLOCK.get(waveforms.device.type, 16)
+    window = frames * mel.HOP
+    block = max(1, _BLOCK.get(waveforms.device.type, _BLOCK["cuda"] // 4) // max(1, window))
     with torch.autocast(waveforms.device.type, enabled=False):
         for clips, target in zip(waveforms.split(block), out.split(block), strict=True):
-            target.copy_(_log_mel(_padded(clips, frames * mel.HOP), bands))
+            target.copy_(_log_mel(_padded(clips, window), bands))
     return out
 
 
@@ -57,6 +60,28 @@ def hide(mels: Tensor, heard: Tensor, times: Tensor, bands: Tensor) -> Tensor:
     in_bands = _hidden(bands, torch.full_like(heard, mels.shape[1]), mels.shape[1])[..., None]
     hidden = (in_time | in_bands) & within[:, None]
     return torch.where(hidden, mean[:, None, None], mels)
+
+
+def stretch(mels: Tensor, factors: Tensor) -> Tensor:
+    """Multiply the frequencies of each clip, as a shorter or longer vocal tract would.
+
+    In: clips x bands x frames; a factor each. Vocal tract length perturbation (Jaitly and Hinton,
+    2013): frequencies up to 4.8 kHz, or as far as they stay below that, are multiplied, and those
+    above squeezed in or pulled apart, so that the highest stays where it is. Bands are moved and
+    not frequencies of the spectrum, between two by their distance.
+    """
+    centres = _centres(mels.shape[1], mels.device)
+    factors = factors[:, None].to(centres.dtype)
+    highest = mel.SAMPLE_RATE / 2
+    knee = _FORMANTS * factors.clamp(max=1) / factors  # of the clip as it was
+    slope = (highest - knee * factors) / (highest - knee)
+    above = highest - (highest - centres) / slope
+    wanted = torch.where(centres <= knee * factors, centres / factors, above)
+    upper = torch.searchsorted(centres, wanted).clamp(1, len(centres) - 1)
+    share = (wanted - centres[upper - 1]) / (centres[upper] - centres[upper - 1])
+    share = share.clamp(0, 1)[..., None].to(mels.dtype)
+    row = torch.arange(len(mels), device=mels.device)[:, None]
+    return torch.lerp(mels[row, upper - 1], mels[row, upper], share)
 
 
 def _hidden(masks: Tensor, sizes: Tensor, places: int) -> Tensor:
@@ -84,6 +109,11 @@ def _log_mel(clips: Tensor, bands: int) -> Tensor:
     logarithms = (filters @ powers).clamp_(min=1e-10).log10_()
     loudest = logarithms.amax((1, 2), keepdim=True)
     return logarithms.maximum(loudest - 8).add_(4).div_(4)
+
+
+@cache
+def _centres(bands: int, device: torch.device) -> Tensor:
+    return torch.from_numpy(mel.centres(bands)).float().to(device)
 
 
 @cache

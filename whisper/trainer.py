@@ -12,7 +12,6 @@ import json
 import logging
 import math
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ from fti.errors import UserError
 from whisper import checkpoints, loading, networks
 from whisper.mel import FRAMES_PER_SECOND, HOP
 from whisper.optimizing import SCORE, arguments, token_loss
-from whisper.preemption import Interrupted, Notice, Preempted
+from whisper.preemption import Interrupted, Notice, Preempted, leave_stopping_to_main
 from whisper.progress import Pace, ShownProgress
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ class Trainer(Seq2SeqTrainer):
             batch_sampler=self.buckets,
             collate_fn=loading.collate,
             num_workers=workers,
-            worker_init_fn=_leave_stopping_to_main,
+            worker_init_fn=leave_stopping_to_main,
             pin_memory=self.args.device.type == "cuda",
             **of_workers,
         )
@@ -213,6 +212,9 @@ class Trainer(Seq2SeqTrainer):
             self._save_checkpoint(self.model, None)
 
     def _determine_best_metric(self, metrics, trial):
+        """Take the later of two that are as good: it has seen more."""
+        if metrics[SCORE] == self.state.best_metric:
+            self.state.best_metric = None
         better = super()._determine_best_metric(metrics, trial)
         if better:
             with self._written(self._best(self.state.global_step)) as aside:
@@ -278,8 +280,8 @@ class Trainer(Seq2SeqTrainer):
 
     def _is_over(self, state):
         """Tell whether training is at its end, or no better for too long."""
-        scored = [row["step"] for row in state.log_history if SCORE in row]
-        since = sum(step > (state.best_global_step or 0) for step in scored)
+        rates = [row[SCORE] for row in state.log_history if SCORE in row]
+        since = len(rates) - 1 - rates.index(min(rates)) if rates else 0
         exhausted = 0 < self.recipe.patience <= since
         return state.global_step >= self.recipe.max_steps or exhausted
 
@@ -335,8 +337,3 @@ def _numbers(scores: dict[str, Any]) -> dict[str, float]:
     """Give the scores that are numbers, as transformers calls them; not how long they took."""
     numbers = {k: v for k, v in scores.items() if isinstance(v, int | float) and k != "seconds"}
     return {f"eval_{name}": float(value) for name, value in numbers.items()}
-
-
-def _leave_stopping_to_main(worker: int) -> None:
-    """Let Ctrl-C, which a terminal sends to all processes, reach the main one alone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

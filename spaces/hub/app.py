@@ -70,6 +70,18 @@ PAGES = (
         "Tonight and the next 72 hours over Kiruna: is it worth going out?",
     ),
     Page("housing", "Housing", "housing", "What is this flat worth, how sure is that, and why?"),
+    Page(
+        "whisper",
+        "Whisper",
+        "whisper",
+        "Speak, send a file or paste an address: read it, in English too, with subtitles.",
+    ),
+    Page(
+        "guess_the_transcription",
+        "Guess the transcription",
+        "whisper",
+        "A game for two: hear half of a sentence and say how it goes on.",
+    ),
 )
 USE_CASES = tuple(dict.fromkeys(page.use_case for page in PAGES))
 
@@ -83,10 +95,16 @@ class Headline:
     name: str = "accuracy"
     form: str = "{:.3f}"
 
+    def score(self, model: Mapping[str, Any]) -> str:
+        """Give the metric of a model as people read it."""
+        value = model.get("metrics", model)[self.metric]
+        return f"{self.name} {'unknown' if value is None else self.form.format(value)}"
+
 
 HEADLINES = dict.fromkeys(USE_CASES, Headline()) | {
     "aurora": Headline("forecast.json", "auc", "AUC"),
     "housing": Headline(metric="mape", name="MAPE", form="{:.1f} %"),
+    "whisper": Headline("transcripts.json", "error_rate", "errors", "{:.1%}"),
 }
 
 
@@ -150,9 +168,10 @@ def state(reader: ui.Reader, use_case: str, now: datetime) -> str:
     except UserError as error:
         return ui.notice(error)
     model = published["model"]
-    score = f"{headline.name} {headline.form.format(model['metrics'][headline.metric])}"
-    said = f"Model version {model['version']}, {score}."
-    return report.paragraph(said) + monitor_app.freshness(published["freshness"], now)
+    said = report.paragraph(f"Model version {model['version']}, {headline.score(model)}.")
+    if "freshness" not in published:  # it runs when there is something to write down
+        return said + report.paragraph(f"Newest run: {published['run_date']}.")
+    return said + monitor_app.freshness(published["freshness"], now)
 
 
 def draw(states: Mapping[str, str]) -> str:
@@ -173,4 +192,4 @@ def _link(page: Page) -> str:
 
 
 if __name__ == "__main__":
-    ui.launch(build)
+    ui.launch(build, max_file_size="100mb")  # for videos

@@ -149,7 +149,7 @@ def statuses(workspace, function):
 
 def test_a_deployed_function_is_described(modal):
     clock = modal.deployed("small")["clock"]
-    assert (clock.cron, clock.timezone, clock.gpu) == ("7 6 * * 1-5", "Europe/Stockholm", "T4")
+    assert (clock.cron, clock.timezone, clock.gpu) == ("7 6 * * 1-5", "Europe/Stockholm", ["T4"])
     assert clock.timeout == 300 and clock.volumes == {"/kept": "kept"}
     assert clock.mounted == [f"small/{name}.py" for name in ("__init__", "broken_app", "modal_app")]
     assert modal.scheduled() == [("small", "clock")]

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +15,9 @@ from urllib.parse import urlsplit
 import pytest
 from filelock import FileLock
 
-SPACES = Path(__file__).parents[2] / "spaces"
+ROOT = Path(__file__).parents[2]
+SPACES = ROOT / "spaces"
+WITH_TORCH = ROOT / ".venv-whisper" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 BEFORE, FIRST = "2026-01-29", "2026-01-30"
 SINCE = "2025-10-22"  # 100 days of the sample make a model of aurora
 HOUSING_SINCE, HOUSING_FIRST = "2023-12-01", "2026-01-05"  # a sale a day: enough for a model
@@ -30,6 +33,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+SPEAKING = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
 
 def load_hub():
@@ -160,6 +164,40 @@ def hub(filled):
         yield address
 
 
+@pytest.fixture(scope="session")
+def speech_model(tmp_path_factory, worker_id):
+    """The folder of a model that knows the words of `speaking`; trained where torch is."""
+    missing = not WITH_TORCH.exists() or shutil.which("espeak-ng") is None
+    if missing and not os.environ.get("CI"):
+        pytest.skip("needs espeak-ng, and .venv-whisper, which `make test-whisper` makes")
+    assert not missing, "install espeak-ng and make .venv-whisper: CI runs every test it can"
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "speech"
+    folder.mkdir(exist_ok=True)
+    quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    with FileLock(folder / "lock"):
+        if not (folder / "model").exists():
+            made = folder / "being_trained" / "model"
+            subprocess.run(
+                [WITH_TORCH, "-m", "tests.spaces.speaking", str(made)],
+                cwd=ROOT, env={**os.environ, **quiet, "FTI_HOME": str(folder / "fti")},
+                check=True, capture_output=True,
+            )  # fmt: skip
+            made.rename(folder / "model")
+    return folder / "model"
+
+
+@pytest.fixture(scope="module")
+def speaking_project(speech_model, tmp_path_factory):
+    """A project whose newest model is `speech_model`."""
+    from fti.embedded.project import Project
+    from whisper import registry
+
+    project = Project(tmp_path_factory.mktemp("speaking"))
+    registry.register(project, speech_model)
+    return project
+
+
 def find_chromium():
     """Give the path of a Chromium; where there is none, CI fails and others skip."""
     named = os.environ.get("CHROMIUM")
@@ -182,6 +220,26 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def speaker(tmp_path):
+    """A function that gives a headless Chromium whose microphone hears words again and again."""
+    path = find_chromium()
+    from playwright.sync_api import expect, sync_playwright
+
+    from tests.spaces import speaking
+
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+
+        def speaker(*words):
+            wav = tmp_path / f"{'-'.join(words)}.wav"
+            wav.write_bytes(speaking.as_wav(speaking.spoken(words)))
+            flags = [*FLAGS, *SPEAKING, f"--use-file-for-fake-audio-capture={wav}"]
+            return playwright.chromium.launch(executable_path=path, args=flags)
+
+        yield speaker
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ PAGES = {
     "iris-monitor": "Iris: which variety",
     "aurora": "Aurora over Kiruna",
     "housing": "What is this flat worth?",
+    "whisper": "Whisper",
+    "guess-the-transcription": "Guess the transcription",
 }
 FIRST, SECOND = "2026-01-30", "2026-01-31"
 PHONE = {"width": 390, "height": 844}
@@ -61,6 +63,7 @@ def test_the_hub_s_endpoints_are_named_after_their_apps(hub):
         *("/titanic_predict", "/iris_predict", "/titanic_monitor_metrics", "/iris_monitor_metrics"),
         *("/aurora_health", "/aurora_alert", "/aurora_forecast"),
         *("/housing_health", "/housing_value", "/housing_metrics"),
+        *("/whisper_health", "/whisper_transcribe", "/guess_the_transcription_health"),
     }
 
 
@@ -142,7 +145,7 @@ def test_a_project_without_results_says_what_to_run(empty_hub, open_page):
     expect(page.locator(".notice", has_text="python -m iris")).to_be_visible()
     expect(page.locator(".notice", has_text="python -m aurora")).to_be_visible()
     expect(page.locator(".notice", has_text="python -m housing")).to_be_visible()
-    for link in ("Titanic monitor", "Iris", "Aurora", "Housing"):
+    for link in ("Titanic monitor", "Iris", "Aurora", "Housing", "Whisper"):
         page.get_by_role("navigation").get_by_role("link", name=link, exact=True).click()
         expect(page.locator(".notice.empty").first).to_contain_text("python -m")
 

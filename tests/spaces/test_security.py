@@ -22,6 +22,7 @@ FILES = (
     ROOT / "spaces" / "titanic" / "app.py",
     ROOT / "spaces" / "aurora" / "app.py",
     ROOT / "spaces" / "housing" / "app.py",
+    ROOT / "spaces" / "whisper" / "app.py",
     ROOT / "fti" / "cloud.py",
     ROOT / "README.md",
     Path("/etc/passwd"),

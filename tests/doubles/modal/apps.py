@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from google.protobuf.empty_pb2 import Empty
 from modal_proto import api_pb2 as pb
@@ -26,6 +26,7 @@ class Function:
     name: str
     kind: int
     definition: pb.Function | None = None
+    gpus: list[str] = field(default_factory=list)
     schedule: pb.Schedule | None = None
 
 
@@ -51,7 +52,9 @@ class Described:
     backoff: float
     cpu: float
     memory: int  # MiB
-    gpu: str
+    gpu: list[str]  # in the order of preference; none for a function without
+    startup_timeout: int  # seconds
+    single_use: bool  # a container takes one input and ends
     containers: int  # at most; 0 when it is not said
     secrets: list[str]
     volumes: dict[str, str]  # name by mount path
@@ -145,6 +148,8 @@ class Apps:
         limits.check(data)
         function = self.functions[request.existing_function_id]
         function.definition = data.ranked_functions[0].function
+        ranked = [each.function.resources.gpu_config for each in data.ranked_functions]
+        function.gpus = [gpu.gpu_type for gpu in ranked if gpu.count]
         function.schedule = data.schedule if data.HasField("schedule") else None
         return message(
             pb.FunctionCreateResponse,
@@ -212,7 +217,9 @@ class Apps:
             backoff=made.retry_policy.backoff_coefficient,
             cpu=made.resources.milli_cpu / 1000,
             memory=made.resources.memory_mb,
-            gpu=made.resources.gpu_config.gpu_type,
+            gpu=function.gpus,
+            startup_timeout=made.startup_timeout_secs,
+            single_use=made.single_use_containers,
             containers=made.autoscaler_settings.max_containers,
             secrets=[objects.secret_names[identity] for identity in made.secret_ids],
             volumes={m.mount_path: objects.volume_name(m.volume_id) for m in made.volume_mounts},

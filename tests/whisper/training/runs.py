@@ -87,4 +87,5 @@ console.run(main)
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
