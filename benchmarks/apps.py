@@ -49,7 +49,10 @@ SETTINGS = {
     "GRADIO_SERVER_NAME": "127.0.0.1",
 }
 DAY = date(2026, 1, 1)
-PAGES = ("", "titanic", "titanic-monitor", "iris", "iris-monitor", "aurora", "housing")
+PAGES = (
+    *("", "titanic", "titanic-monitor", "iris", "iris-monitor", "aurora", "housing"),
+    *("whisper", "guess-the-transcription"),
+)
 LADY = ["female", 1, 38, 1, 0, 80, "C", True, "Mrs"]
 SETOSA = [5.0, 3.4, 1.5, 0.2]
 PLACE = [59.33, 18.05]
