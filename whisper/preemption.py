@@ -8,6 +8,7 @@ with preemption.Notice() as notice:
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -33,13 +34,21 @@ class Interrupted(BaseException):
 
 
 def leave_stopping_to_main(worker: int) -> None:
-    """Let signals that are sent to all processes reach the main one alone, as what loaders run.
+    """Keep a loader's worker at work when a terminal or a scheduler signals all processes.
 
-    It cannot leave a checkpoint without the batches that its workers owe it. They still end when it
-    does: each looks every few seconds whether it is there.
+    The main one finishes its step before it writes a checkpoint, and without the worker's batches
+    it could not. Only when that one ends it, it does; or when that one is gone, as torch sees to.
     """
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_with_main, daemon=True).start()
+
+
+def _end_with_main() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        log.debug("asked to stop: that is the main process's to do")
+    os._exit(0)
 
 
 class Notice:
