@@ -39,7 +39,7 @@ test: $(VENV)/.dev .venv-hopsworks ## run the tests, those of the real Hopsworks
 	$(RUN) -m pytest -n auto --dist worksteal
 
 test-whisper: .venv-whisper/.tested ## run the tests that train Whisper, in its own environment with torch
-	OMP_NUM_THREADS=1 .venv-whisper/bin/python -m pytest -n auto --dist worksteal tests/whisper/training
+	.venv-whisper/bin/python -m pytest -n auto --dist worksteal tests/whisper/training
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(RUN) -m ruff check .

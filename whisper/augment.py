@@ -1,8 +1,8 @@
 """Audio that varies from epoch to epoch, so that the model hears more than was recorded.
 
 Speed, pitch, tone, noise and gain change the waveform of a clip, the tract and masks its log-mel,
-each with its own probability. `nothing_said` makes clips to which the right answer is no text, and `pack` puts
-clips into one window and says when each is heard.
+each with its own probability. `nothing_said` makes clips to which the right answer is no text, and
+`pack` puts clips into one window and says when each is heard.
 
 All of it happens while training, in numpy. What a clip becomes depends only on the seed, the
 epoch and the clip (`generator`): not on the worker, nor on whether the run was interrupted.

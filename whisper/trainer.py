@@ -156,6 +156,9 @@ class Trainer(Seq2SeqTrainer):
             num_workers=workers,
             worker_init_fn=leave_stopping_to_main,
             pin_memory=self.args.device.type == "cuda",
+            # Its own: workers that go on from epoch to epoch draw from it only once, those of a run
+            # that goes on once more, and the model's dropout has to draw the same in both.
+            generator=torch.Generator(),
             **of_workers,
         )
         return self.accelerator.prepare(loader)

@@ -123,6 +123,18 @@ def test_changes_happen_as_often_as_the_recipe_says():
 def test_a_probability_that_is_none_is_refused():
     with pytest.raises(UserError, match=r"probability of pitch is 1\.5"):
         Recipe(pitch=1.5)
+    with pytest.raises(UserError, match=r"tract_factor is \(0, 1\)"):
+        Recipe(tract_factor=(0, 1))
+
+
+def test_a_tract_is_drawn_as_often_as_the_recipe_says_and_else_draws_nothing():
+    recipe = Recipe(tract=0.25, tract_factor=(0.8, 1.1))
+    drawn = [augment.tract(recipe, augment.generator(0, 0, str(n))) for n in range(800)]
+    other = [factor for factor in drawn if factor != 1]
+    assert 0.2 < len(other) / 800 < 0.3
+    assert 0.8 <= min(other) < 0.82 and 1.08 < max(other) <= 1.1
+    rngs = [augment.generator(0, 0, "a") for _ in range(2)]
+    assert augment.tract(NOTHING, rngs[0]) == 1 and rngs[0].random() == rngs[1].random()
 
 
 def test_a_tone_lifts_a_part_of_the_spectrum_and_leaves_the_loudness():

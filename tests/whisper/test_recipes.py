@@ -55,6 +55,13 @@ def test_settings_are_read_as_their_knobs_are_typed():
     assert (recipe.augmentation.noise, recipe.augmentation.snr_db) == (0.5, (0.0, 20.0))
 
 
+def test_settings_that_make_sense_together_may_come_in_any_order():
+    together = ["windows=1,3", "longest=3", "augmentation.noise=0.5", "augmentation.speed=0.5"]
+    recipe = changed(named("tiny"), together)
+    assert recipe == changed(named("tiny"), together[::-1])
+    assert (recipe.longest, recipe.augmentation.noise, recipe.augmentation.speed) == (3, 0.5, 0.5)
+
+
 def test_augmentation_can_be_turned_off():
     assert changed(named("fast"), ["augmentation=off"]).augmentation == NOT_AT_ALL
 

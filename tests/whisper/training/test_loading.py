@@ -17,7 +17,18 @@ from torch.utils.data import DataLoader
 
 from fti.errors import SourceError, UserError
 from tests.whisper import corpora
-from whisper import audio, augment, clips, labels, loading, mel, recipes, shard_files, shards
+from whisper import (
+    audio,
+    augment,
+    clips,
+    labels,
+    loading,
+    mel,
+    recipes,
+    shard_files,
+    shards,
+    torch_mel,
+)
 from whisper.clips import Recording
 from whisper.loading import Buckets, Examples, Request, collate, to_features
 from whisper.sounds import Sounds
@@ -389,6 +400,20 @@ def test_a_batch_becomes_the_log_mel_of_its_window(examples):
         wanted = mel.padded(sounds, 128, requests[0].frames)
         assert np.abs(features["input_features"].numpy() - wanted).max() < 1e-4
         assert torch.equal(features["labels"], batch["labels"])
+
+
+def test_another_tract_reaches_the_log_mel_and_is_drawn_anew_in_each_epoch(examples):
+    recipe = replace(PLAIN, augmentation=replace(recipes.NOT_AT_ALL, tract=1.0))
+    changed, plain = examples(recipe), examples(PLAIN)
+    asked = [[Request((n,), 3000, epoch) for n in range(4)] for epoch in (0, 0, 1)]
+    batches = [collate([changed[one] for one in some]) for some in asked]
+    tracts = [batch["tracts"] for batch in batches]
+    assert torch.equal(tracts[0], tracts[1]) and not torch.equal(tracts[0], tracts[2])
+    assert all(((some >= 0.85) & (some <= 1.15)).all() for some in tracts)
+    before = collate([plain[one] for one in asked[0]])
+    assert torch.equal(before["waveforms"], batches[0]["waveforms"]) and "tracts" not in before
+    mels = [to_features(batch, 80)["input_features"] for batch in (before, batches[0])]
+    assert torch.equal(torch_mel.stretch(mels[0], tracts[0]), mels[1])
 
 
 def test_masks_reach_the_log_mel(examples):

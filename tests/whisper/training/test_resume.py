@@ -59,6 +59,10 @@ def test_going_on_equals_never_having_stopped(straight, left, again):
     assert same(again(), straight)
 
 
+def test_loaders_that_stay_from_epoch_to_epoch_give_the_same_run(straight, again):
+    assert same(again(recipe=replace(RECIPE, workers=1)), straight)
+
+
 @pytest.mark.parametrize("lost", ["rng_state.pth", "optimizer.pt"])
 def test_without_all_of_its_state_a_run_would_come_out_differently(straight, left, again, lost):
     (left / lost).unlink()
@@ -163,7 +167,8 @@ def test_a_checkpoint_of_another_model_is_refused(straight, left, again):
 
 
 def test_a_run_whose_best_weights_are_lost_says_so_before_it_trains(straight, left, again):
-    shutil.rmtree(left.parent / f"best-{straight.best_step}")
+    best = json.loads((left / "trainer_state.json").read_text())["best_global_step"]
+    shutil.rmtree(left.parent / f"best-{best}")
     with pytest.raises(UserError, match="is lost: delete"):
         again()
 

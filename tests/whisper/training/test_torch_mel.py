@@ -98,6 +98,25 @@ def stretched(masks, size):
     return found
 
 
+def test_another_tract_multiplies_frequencies():
+    t = np.arange(16_000) / 16_000
+    mels = torch_mel.log_mel(torch.from_numpy(0.3 * np.sin(2 * np.pi * 2000 * t)).float()[None])
+    factors = torch.tensor([0.85, 1.0, 1.15])
+    stretched = torch_mel.stretch(mels.repeat(3, 1, 1), factors)
+    loudest = mel.centres()[stretched.mean(2).argmax(1)]
+    assert loudest == pytest.approx(2000 * factors.numpy(), rel=0.03)  # bands are 6 % apart
+    assert torch.allclose(stretched[1], mels[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("bands", mel.BANDS)
+@given(factor=st.floats(0.5, 2))
+def test_another_tract_leaves_both_ends_and_the_order_of_frequencies(bands, factor):
+    rising = torch.arange(bands, dtype=torch.float32)[None, :, None].repeat(1, 1, 3)
+    moved = torch_mel.stretch(rising, torch.tensor([factor]))[0, :, 0]
+    assert (moved.diff() > -1e-3).all() and moved.min() >= 0
+    assert moved[-1] > bands - 2.5
+
+
 def test_masks_without_width_hide_nothing():
     mels = torch.rand((2, 80, 50))
     nothing = torch.tensor([[[0.0, 0.5]], [[0.0, 0.9]]])
