@@ -368,11 +368,15 @@ def test_a_run_that_dies_half_way_leaves_after_its_retry_what_an_undisturbed_one
     assert embedded.call("iris", "daily", date=SECOND).status == "SUCCESS"
     undisturbed = tables(take_home(embedded, "iris"), "iris")
 
-    shutil.copy(first_day("iris"), archive(embedded, "iris"))
-    embedded.disturb("daily", Disturbance(kind, features_are_stored))
-    tried = len(embedded.attempts)
-    assert embedded.call("iris", "daily", date=SECOND).status == "SUCCESS"
-    assert [attempt.status for attempt in embedded.attempts[tried:]] == statuses
+    for _ in range(3):  # a signal may come when the answer is already given
+        shutil.copy(first_day("iris"), archive(embedded, "iris"))
+        embedded.disturb("daily", Disturbance(kind, features_are_stored))
+        tried = len(embedded.attempts)
+        assert embedded.call("iris", "daily", date=SECOND).status == "SUCCESS"
+        found = [attempt.status for attempt in embedded.attempts[tried:]]
+        if found != ["SUCCESS"]:
+            break
+    assert found == statuses
     again = tables(take_home(embedded, "iris"), "iris")
     for table, expected in zip(again, undisturbed, strict=True):
         assert_frame_equal(table, expected)
